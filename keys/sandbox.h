@@ -1,0 +1,57 @@
+/*
+ * sandbox.h - what a program gives up before it sees its first byte.
+ *
+ * Each program declares a const struct sandbox beside its main and calls
+ * sandbox_enter once.  Order: rlimits, undumpable, no_new_privs, Landlock (an
+ * empty allow list denies the whole file system), capabilities dropped,
+ * seccomp (default action: kill the process).  Works unprivileged.
+ */
+#ifndef LL_SANDBOX_H
+#define LL_SANDBOX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "keys/result.h"
+
+/* Groups of system calls, OR-ed. */
+#define SANDBOX_BASE     0x0001u /* read write poll epoll memory time futex
+                                    signals exit getrandom fstat lseek close
+                                    dup fcntl sendmsg recvmsg shutdown */
+#define SANDBOX_THREADS  0x0002u /* clone for threads, sched_* */
+#define SANDBOX_FILES    0x0004u /* openat, unlinkat, renameat, linkat, fsync,
+                                    fdatasync, ftruncate, mkdirat, getdents */
+#define SANDBOX_READ     0x0008u /* openat read-only (terminfo, zoneinfo) */
+#define SANDBOX_FORK     0x0010u /* fork, exec, wait, kill */
+#define SANDBOX_PTY      0x0020u /* ioctl for terminals, openat of ptmx */
+#define SANDBOX_NET      0x0040u /* socket, connect (AF_INET/6/UNIX) */
+#define SANDBOX_ACCEPT   0x0080u /* accept4, listen, getpeername */
+#define SANDBOX_SOCKPAIR 0x0100u /* socketpair, pipe2, memfd_create */
+#define SANDBOX_SOCKOPT  0x0200u /* setsockopt, getsockopt (TCP_QUICKACK) */
+#define SANDBOX_TTY      0x0400u /* ioctl TCGETS.. TIOCGWINSZ only */
+
+struct sandbox_path {
+	const char *path;       /* or NULL at the end of the list */
+	bool write;             /* read and write below it, else read only */
+	bool exec;              /* files below it may be executed */
+};
+
+struct sandbox {
+	const char *program;
+	uint32_t calls;                    /* SANDBOX_* */
+	size_t address_space_mib;          /* RLIMIT_AS, 0: unlimited */
+	unsigned open_files;               /* RLIMIT_NOFILE, 0: leave */
+	bool no_children;                  /* RLIMIT_NPROC 0 */
+};
+
+/* paths: run-time list (data directory, binaries), may be NULL: none.
+ * Returns LL_OK, or LL_IO with *why_r naming the step that failed; a kernel
+ * without Landlock is reported once on standard error and is no failure,
+ * seccomp missing is.  The environment variable LETTERLOCK_SANDBOX=off (read
+ * only when the process is dumpable and not set-id; tests' positive control)
+ * skips seccomp and Landlock. */
+LL_MUST enum ll_result sandbox_enter(const struct sandbox *s,
+    const struct sandbox_path *paths, const char **why_r);
+
+#endif
