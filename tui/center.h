@@ -1,0 +1,274 @@
+/*
+ * center.h - the message center without a face: what the screens, line mode
+ * and the exec verbs all stand on.
+ *
+ * Every string that comes out of here and was written by somebody else
+ * (subjects, names, bodies, file names, other servers' words) has been through
+ * clean_text and may be shown as it is; strings are never NULL.  Every
+ * function that fails leaves its out-parameters finished
+ * (safe to finish again); center_words has the sentence for the person.
+ * LL_LOCKED: the passphrase is needed (center_unlock).  LL_BUSY: the store is
+ * away or busy, ask again.
+ */
+#ifndef LL_CENTER_H
+#define LL_CENTER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "keys/id.h"
+#include "keys/muc.h"
+#include "keys/result.h"
+#include "store/desk.h"
+#include "store/draft.h"
+#include "store/kind.h"
+
+#define CENTER_FOLDERS 5
+#define CENTER_PAGE 50               /* rows of a page that suits a screen */
+
+struct center;
+
+/* Takes over the agent's channel fd.  On failure *c_r is NULL. */
+LL_MUST enum ll_result center_open(int fd, struct center **c_r);
+/* NULL is fine. */
+void center_close(struct center *c);
+
+/* Who works here; user, e-mail, role, locked, limits (store/desk.h). */
+const struct desk_self *center_self(const struct center *c);
+/* The desk below, for adminverb, enrolment and drafts (store/draft.h). */
+struct desk *center_desk(struct center *c);
+/* The sentence for the last failure r; never NULL or "". */
+const char *center_words(const struct center *c, enum ll_result r);
+
+/* Passphrase typed: LL_OK (center_self()->locked is false from now on),
+ * LL_AUTH wrong, LL_RATE or LL_BUSY: wait.  The caller wipes its copy. */
+LL_MUST enum ll_result center_unlock(struct center *c, const void *passphrase,
+    size_t len);
+/* Locks now; this worker too will see DESK_LOCKING and has to exit. */
+LL_MUST enum ll_result center_lock(struct center *c);
+/* A key was pressed: keeps the idle lock away. */
+void center_active(struct center *c);
+
+/* --- events ---
+ * for (;;) {
+ *	while (center_event(c, &e) == LL_OK) { ... }
+ *	poll(center_fd(c), POLLIN ...)
+ * }
+ * One descriptor for everything; it stays the same while channels come and go.
+ * Kinds: store/desk.h (DESK_BOX with folder FOLDER_DRAFTS: a draft changed,
+ * e.g. an upload: draft_refresh). */
+int center_fd(const struct center *c);
+LL_MUST enum ll_result center_event(struct center *c, struct desk_event *e_r);
+
+/* --- folders and lists --- */
+
+struct center_count { uint64_t messages, unread; };
+/* counts[FOLDER_x - 1]. */
+LL_MUST enum ll_result center_counts(struct center *c,
+    struct center_count counts[CENTER_FOLDERS]);
+
+/* One line of a list. */
+struct center_row {
+	struct id id, thread;
+	uint64_t sequence;           /* pass the last one as `before` */
+	enum folder folder;
+	bool unread;
+	uint64_t time;               /* date of the message, since 1970 */
+	enum ll_result result;       /* LL_OK, or why it is not readable */
+	char *from;                  /* address */
+	char *from_name;             /* shown name, "" for none */
+	char **to; size_t to_count;  /* to and cc addresses */
+	char *subject;
+	size_t attachments;
+};
+
+struct center_list {
+	struct center_row *rows;
+	size_t count;
+	uint64_t total, unread;      /* of the whole folder */
+};
+
+/* Rows of a folder, newest first, below sequence `before` (0: from the top).
+ * FOLDER_DRAFTS lists the drafts (sequence 0, all of them).  While locked: rows
+ * with result LL_LOCKED (drafts: none). */
+LL_MUST enum ll_result center_list(struct center *c, enum folder folder,
+    uint64_t before, size_t limit, struct center_list *l_r);
+/* One's own messages of a thread, oldest first. */
+LL_MUST enum ll_result center_thread(struct center *c,
+    const struct id *thread, struct center_list *l_r);
+void center_list_finish(struct center_list *l);
+
+/* The message (not a draft) whose id begins with prefix.  LL_NOTFOUND; LL_USAGE
+ * for less than 4 symbols, foreign symbols, or more than one. */
+LL_MUST enum ll_result center_find(struct center *c, const char *prefix,
+    struct id *id_r);
+
+/* --- one message --- */
+
+struct center_attachment {
+	unsigned n;                  /* 1, 2, ... */
+	char *name;
+	char *type;
+	uint64_t bytes;
+	char *path;                  /* for scp/sftp: "/m/ID/name" */
+};
+
+struct center_message {
+	struct center_row row;
+	struct id reply_to;          /* zero: none */
+	char **tos; size_t tos_count;   /* to, without cc */
+	char **cc; size_t cc_count;
+	char *body;                  /* LF line ends */
+	size_t body_len;
+	bool valid;                  /* signed by `signer`, and it holds */
+	char *signer;                /* address, "" when nobody signed */
+	struct center_attachment *attachments; size_t attachment_count;
+};
+
+/* Fetches, opens, verifies.  LL_GONE: withdrawn or expired.  LL_AUTH: sealed
+ * for an older key of one's own, or damaged. */
+LL_MUST enum ll_result center_message(struct center *c, const struct id *id,
+    struct center_message *m_r);
+void center_message_finish(struct center_message *m);
+
+/* To be called once the whole body was shown: unread mark and, for a
+ * recipient, the delivery's state "read". */
+LL_MUST enum ll_result center_mark_read(struct center *c,
+    const struct id *id);
+LL_MUST enum ll_result center_mark_unread(struct center *c,
+    const struct id *id);
+/* Into inbox, archive or trash. */
+LL_MUST enum ll_result center_move(struct center *c, const struct id *id,
+    enum folder folder);
+/* Out of the trash for good: one's own key to it is destroyed. */
+LL_MUST enum ll_result center_purge(struct center *c, const struct id *id);
+
+/* --- people --- */
+
+struct center_person { char *address; char *name; };
+struct center_people { struct center_person *rows; size_t count; };
+/* Whom one has written to, and staff, most recent first, whose address or name
+ * (any word of it) begins with prefix (any case; "" for all).  The store's list
+ * is kept for 60 seconds, so this may be called at each key. */
+LL_MUST enum ll_result center_people(struct center *c, const char *prefix,
+    struct center_people *p_r);
+void center_people_finish(struct center_people *p);
+
+/* --- drafts: store/draft.h has struct draft and its operations --- */
+
+/* A draft that answers message m: recipient, "Re: ", thread, quoted text;
+ * all: also everybody else it was sent to. */
+LL_MUST enum ll_result center_reply(struct center *c,
+    const struct center_message *m, bool all, struct draft *d_r);
+/* The draft uploads go into with scp FILE host: (the newest), made if there is
+ * none; what to show the person: "scp FILE HOST:/d/ID/". */
+LL_MUST enum ll_result center_upload_path(const struct draft *d,
+    char *text, size_t room);
+
+/* --- plan and send --- */
+
+struct center_planned {
+	char address[321];
+	enum route route;            /* ROUTE_NONE when held */
+	bool held;
+	char *reason;                /* why this route, or why held */
+	char *trust;                 /* why that key is trusted */
+	char *evidence;              /* what will be provable */
+	bool code_known;             /* portal-muc: the confirmed code is
+	                                used again unless new_codes */
+	/* what sealing needs */
+	struct id user;
+	uint8_t seal_pk[KEY_BYTES];
+	uint64_t generation;
+	uint8_t *pair_box; size_t pair_box_len;
+};
+
+struct center_plan {
+	struct center_planned *rows; size_t count;
+	uint8_t hash[HASH_BYTES];    /* to be shown and held to */
+	uint64_t queue_day;
+	uint8_t queue_pk[KEY_BYTES];
+	uint64_t expires_days;       /* the house's default */
+};
+
+/* Plans for the draft's recipients (to and cc).  LL_USAGE without any. */
+LL_MUST enum ll_result center_plan(struct center *c, const struct draft *d,
+    struct center_plan *p_r);
+void center_plan_finish(struct center_plan *p);
+
+/* One recipient of a sent message, as the sender sees it. */
+struct center_event_row {
+	enum event event;
+	uint64_t time;
+	char *detail;                /* "" for none */
+};
+
+struct center_recipient {
+	char address[321];
+	enum route route;
+	enum delivery_state state;
+	char *reason;
+	uint64_t expires;            /* since 1970, 0: never */
+	bool has_code;               /* what to tell the recipient: */
+	char code[MUC_TEXT + 1];     /* XXXX-XXXX-XXXX */
+	char phonetic[MUC_PHONETIC_MAX];
+	char words[2][SITE_WORD_MAX];
+	struct center_event_row *events; size_t event_count; /* status only */
+	bool was_read;               /* withdraw only */
+};
+
+struct center_sent {
+	struct id id, thread;
+	enum delivery_state state;   /* of the whole: the least advanced */
+	uint64_t undo_until;         /* since 1970; 0: cannot be undone */
+	struct center_recipient *rows; size_t count;
+};
+
+struct center_send_options {
+	uint64_t delay_secs;         /* countdown for undo; 0 for exec verbs */
+	bool new_codes;              /* no reuse of confirmed codes */
+	/* Called before each step that takes long (a code is stretched): step
+	 * of steps.  May be NULL.  Returning false gives up: LL_AGAIN. */
+	bool (*progress)(void *arg, size_t step, size_t steps);
+	void *arg;
+	uint8_t idempotency[HASH_BYTES]; /* all zero: a fresh one is put here;
+	                                reuse the struct to repeat after
+	                                LL_BUSY without a second message */
+};
+
+/* Seals and sends the draft by this plan.  LL_CONFLICT: an address or key
+ * changed since the plan was shown: plan again.  LL_BUSY: try again with the
+ * same options.  A held recipient is no failure. */
+LL_MUST enum ll_result center_send(struct center *c, const struct draft *d,
+    const struct center_plan *p, struct center_send_options *o,
+    struct center_sent *s_r);
+void center_sent_finish(struct center_sent *s);
+
+/* Takes back a message whose deliveries all are pending still; the draft is
+ * there again (draft_load).  LL_CONFLICT: too late. */
+LL_MUST enum ll_result center_undo(struct center *c, const struct id *id);
+/* Recipient by recipient with events; codes of links not opened yet. */
+LL_MUST enum ll_result center_status(struct center *c, const struct id *id,
+    struct center_sent *s_r);
+/* Destroys what is not opened yet (all recipients, or address when not NULL);
+ * rows have state and was_read. */
+LL_MUST enum ll_result center_withdraw(struct center *c, const struct id *id,
+    const char *address, const char *reason, struct center_sent *s_r);
+/* A new link and code for one portal recipient; the one row has them. */
+LL_MUST enum ll_result center_reissue(struct center *c, const struct id *id,
+    const char *address, struct center_send_options *o,
+    struct center_sent *s_r);
+
+/* --- words for people --- */
+
+/* "2026-11-23T15:04:05Z" */
+#define CENTER_TIME_TEXT 24
+void center_time_text(uint64_t time, char text[CENTER_TIME_TEXT]);
+/* A sentence for a delivery's state ("told by mail, not opened yet"). */
+const char *center_state_sentence(enum delivery_state s);
+/* What the recipient must do, by route ("logs in here", "opens the link with
+ * the code you tell them"). */
+const char *center_route_sentence(enum route r);
+
+#endif
