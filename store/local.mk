@@ -1,2 +1,2 @@
 # store/: messages between programs (store.a) and letterlock-store itself.
-OBJS_store =
+OBJS_store = store/msg.o store/chan.o store/loop.o store/kind.o

@@ -96,6 +96,9 @@ enum ll_result msg_result(const struct msg *m);
 
 /* Takes descriptor n (0-based) out of a received message; -1 when absent. */
 int msg_take_fd(struct msg *m, unsigned n);
+/* Puts descriptor n back that msg_take_fd took out of it (a send that could
+ * not be begun). */
+void msg_return_fd(struct msg *m, unsigned n, int fd);
 
 /* --- bytes, for the channel, the fuzzer and tests --- */
 
