@@ -1,0 +1,92 @@
+#!/bin/sh
+# deps.sh - install, by name, the Debian packages that one job needs.
+#
+#   contrib/deps.sh build         to compile
+#   contrib/deps.sh demo          what `make demo` runs besides
+#   contrib/deps.sh test          what `make check` runs besides
+#   contrib/deps.sh fuzz          what `make fuzz` needs besides
+#
+# Several words may be given.  Says what it installs; says nothing and does
+# nothing when all are there.
+set -eu
+
+build='gcc libc6-dev make pkg-config libssh-dev libncurses-dev libsodium-dev
+nettle-dev libseccomp-dev libsqlite3-dev libcurl4-openssl-dev
+libmicrohttpd-dev libgnutls28-dev libssl-dev libjansson-dev libqrencode-dev'
+demo='python3 openssh-client curl ncurses-base'
+test='libcmocka-dev python3 openssh-client openssl curl ncurses-term
+python3-paramiko python3-pexpect python3-pyte python3-selenium chromium
+chromium-driver postfix lynx dropbear-bin'
+fuzz='clang libclang-rt-dev llvm'
+
+[ $# -gt 0 ] || set -- build
+want=
+for job in "$@"; do
+	case $job in
+	build) want="$want $build" ;;
+	demo) want="$want $demo" ;;
+	test) want="$want $test" ;;
+	fuzz) want="$want $fuzz" ;;
+	*) echo "deps.sh: unknown job '$job' (build, demo, test, fuzz)" >&2
+	   exit 2 ;;
+	esac
+done
+
+installed() {
+	case $(dpkg-query -W -f '${Status}\n' "$1" 2>/dev/null) in
+	*"ok installed"*) return 0 ;;
+	esac
+	return 1
+}
+
+if ! command -v dpkg-query >/dev/null 2>&1; then
+	echo "deps.sh: not a Debian system; please see to it that these" \
+	    "are there:" $want >&2
+	exit 0
+fi
+
+missing=
+for package in $want; do
+	case " $missing " in
+	*" $package "*) continue ;;
+	esac
+	installed "$package" || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+if [ "$(id -u)" -eq 0 ]; then
+	as_root=
+elif sudo -n true 2>/dev/null || { [ -t 0 ] && command -v sudo >/dev/null; }
+then
+	as_root=sudo
+else
+	echo "deps.sh: missing:$missing (install them as root:" \
+	    "apt-get install$missing)" >&2
+	exit 1
+fi
+
+echo "deps.sh: installing$missing"
+# A mail server that is only a test's peer must not start serving here.
+case "$missing" in
+*postfix*)
+	if command -v debconf-set-selections >/dev/null 2>&1; then
+		echo 'postfix postfix/main_mailer_type select No configuration' |
+		    $as_root debconf-set-selections
+	fi
+	;;
+esac
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+get() {
+	# shellcheck disable=SC2086  # a list of words is meant
+	$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q \
+	    --no-install-recommends $missing >"$log" 2>&1
+}
+if ! get; then
+	$as_root apt-get update -q >"$log" 2>&1 || true
+	if ! get; then
+		tail -n 15 "$log" >&2
+		echo "deps.sh: could not install:$missing" >&2
+		exit 1
+	fi
+fi
