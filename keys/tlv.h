@@ -42,6 +42,11 @@ void tlv_put_tlv(struct tlv_out *o, uint8_t tag, const struct tlv_out *inner);
 /* Appends raw bytes, no tag (frame headers, padding). */
 void tlv_put_raw(struct tlv_out *o, const void *p, size_t len);
 
+#define TLV_HEAD 5
+
+/* The head of a field of len bytes, for who streams a field into a hash. */
+void tlv_head(uint8_t tag, size_t len, uint8_t head[TLV_HEAD]);
+
 /* A borrowed view of encoded fields. */
 struct tlv_view {
 	const uint8_t *data;
@@ -72,5 +77,10 @@ LL_MUST enum ll_result tlv_id(const struct tlv_field *f, struct id *id_r);
 
 /* True when the n bytes are valid UTF-8 (RFC 3629) without NUL. */
 bool utf8_valid(const char *text, size_t n);
+
+/* Reads one character of at most n bytes: its length 1..4 and *c_r, or 0 when
+ * the bytes are not the shortest UTF-8 form of a code point (RFC 3629; no
+ * surrogates).  NUL is a character here. */
+size_t utf8_decode(const uint8_t *p, size_t n, uint32_t *c_r);
 
 #endif
