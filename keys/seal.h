@@ -23,6 +23,7 @@
 #define SEAL_OVERHEAD (1 + 24 + 16)           /* suite, nonce, tag */
 #define SEAL_WRAP_BYTES (32 + SEAL_OVERHEAD + 32) /* commitment, key */
 #define SEAL_BOX_OVERHEAD 48                  /* crypto_box_SEALBYTES */
+#define SEAL_BOX_PAYLOAD_MAX 65450            /* with its context: 65536 */
 
 enum seal_type {
 	SEAL_VAULT = 1,    /* key pair blob under the vault key */
@@ -55,9 +56,9 @@ LL_MUST enum ll_result seal_bytes(const uint8_t key[KEY_BYTES],
     const struct seal_context *ctx, const void *plain, size_t len,
     uint8_t **out_r, size_t *len_r);
 
-/* The reverse, into guarded memory when the plaintext is at most 65536 bytes
- * is wanted as a secret.  LL_AUTH for anything that does not open, LL_NEWER
- * for an unknown suite. */
+/* The reverse, into guarded memory, for plaintext of at most 65536 bytes
+ * (LL_TOOBIG above; an empty one gives SECRET_NONE).  LL_AUTH for anything that
+ * does not open, LL_NEWER for an unknown suite. */
 LL_MUST enum ll_result seal_open_secret(const uint8_t key[KEY_BYTES],
     const struct seal_context *ctx, const void *sealed, size_t len,
     struct secret *out_r);
@@ -68,7 +69,8 @@ LL_MUST enum ll_result seal_open(const uint8_t key[KEY_BYTES],
     const struct seal_context *ctx, const void *sealed, size_t len,
     uint8_t **out_r, size_t *len_r);
 
-/* Wraps a 32-byte key under another, with a commitment before it. */
+/* Wraps a 32-byte key under another, with a commitment before it.  Unwrapping
+ * gives LL_AUTH or LL_NEWER as above. */
 LL_MUST enum ll_result seal_wrap_key(const uint8_t kek[KEY_BYTES],
     const struct seal_context *ctx, const uint8_t key[KEY_BYTES],
     uint8_t out[SEAL_WRAP_BYTES]);
@@ -83,10 +85,13 @@ LL_MUST enum ll_result seal_commitment(const uint8_t key[KEY_BYTES],
 /* --- public-key wraps: crypto_box_seal over TLV(suite, type, owner, object,
  * generation, payload); after opening every field is compared. --- */
 
-/* Payload up to 64 KiB.  *out_r is malloc'd. */
+/* Payload up to SEAL_BOX_PAYLOAD_MAX (LL_TOOBIG above).  *out_r is malloc'd.
+ * LL_AUTH for a public key that is no good one. */
 LL_MUST enum ll_result seal_box(const uint8_t pk[crypto_box_PUBLICKEYBYTES],
     const struct seal_context *ctx, const void *payload, size_t len,
     uint8_t **out_r, size_t *len_r);
+/* LL_AUTH unless it opens and its context is ctx.  An empty payload gives
+ * SECRET_NONE. */
 LL_MUST enum ll_result seal_box_open(
     const uint8_t pk[crypto_box_PUBLICKEYBYTES],
     const uint8_t sk[crypto_box_SECRETKEYBYTES],
@@ -129,18 +134,28 @@ LL_MUST enum ll_result seal_stream_pull_init(struct seal_stream *s,
     const uint8_t message_key[KEY_BYTES], const struct id *message,
     const struct id *object, enum object_kind kind,
     const uint8_t header[SEAL_STREAM_HEADER]);
-/* Opens one chunk; *final_r tells the last.  LL_AUTH for a changed chunk,
- * or anything after the final one. */
+/* Opens one chunk; *final_r tells the last.  LL_AUTH for a changed chunk, a
+ * short one that is not the last, or anything after the last.  Who runs out of
+ * input before *final_r was set has a truncated stream: LL_AUTH as well. */
 LL_MUST enum ll_result seal_stream_pull(struct seal_stream *s,
     const uint8_t *sealed, size_t len, uint8_t *plain, size_t *len_r,
     int *final_r);
 
-/* The hash so far into hash (both directions); wipes the state. */
+/* The hash so far into hash (both directions; NULL: not wanted); wipes the
+ * state. */
 void seal_stream_finish(struct seal_stream *s, uint8_t hash[HASH_BYTES]);
 
-/* Whole-buffer and descriptor forms, made of the above.  *_fd read from the
- * current offset of `in` to its end and write to `out`; constant memory.
- * limit: most plaintext bytes (LL_TOOBIG above). */
+/* Bytes that an object of so many plaintext bytes has when the functions below
+ * have sealed it: SEAL_STREAM_HEADER, full chunks, and a shorter last one
+ * (which is empty when the chunks come out even). */
+uint64_t seal_object_bytes(uint64_t plain_bytes);
+
+/* Whole-buffer and descriptor forms, made of the above.  Buffers out are
+ * malloc'd; a NUL that *len_r does not count follows an opened one.  *_fd read
+ * from the current offset of `in` to its end and write to `out`; constant
+ * memory; LL_IO with errno.  limit: most plaintext bytes (LL_TOOBIG above).
+ * open_fd writes each chunk once it is verified; on failure the caller
+ * discards what was written. */
 LL_MUST enum ll_result seal_object_buffer(const uint8_t key[KEY_BYTES],
     const struct id *message, const struct id *object, enum object_kind kind,
     const void *plain, size_t len, uint8_t **out_r, size_t *out_len_r,
