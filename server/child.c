@@ -1,0 +1,129 @@
+#include "server/child.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+enum ll_result
+child_open(struct child *c, int fd, int timeout_ms)
+{
+	enum ll_result r;
+
+	c->daemon = NULL;
+	c->configure = NULL;
+	r = chan_create(fd, &c->daemon);
+	if (r != LL_OK)
+		return r;
+	r = chan_wait(c->daemon, timeout_ms, &c->configure);
+	if (r == LL_AGAIN)
+		return LL_BUSY;
+	if (r == LL_OK && msg_op(c->configure) != OP_CONFIGURE)
+		return LL_PROTO;
+	return r;
+}
+
+void
+child_close(struct child *c)
+{
+	msg_destroy(c->configure);
+	chan_destroy(c->daemon);
+	c->configure = NULL;
+	c->daemon = NULL;
+}
+
+void
+child_reload(struct child *c, struct msg *m)
+{
+	msg_destroy(c->configure);
+	c->configure = m;
+}
+
+const char *
+child_config(const struct child *c, const char *key)
+{
+	struct tlv_view all = msg_view(c->configure), one;
+	size_t at = 0;
+
+	while (view_nest(all, F_CONFIG, &at, &one))
+		if (strcmp(view_text(one, F_CONFIG_KEY), key) == 0)
+			return view_text(one, F_CONFIG_VALUE);
+	return "";
+}
+
+uint64_t
+child_config_u64(const struct child *c, const char *key, uint64_t fallback)
+{
+	const char *text = child_config(c, key);
+	char *end = NULL;
+	unsigned long long v;
+
+	if (text[0] < '0' || text[0] > '9')
+		return fallback;
+	errno = 0;
+	v = strtoull(text, &end, 10);
+	if (errno != 0 || *end != '\0')
+		return fallback;
+	return v;
+}
+
+enum ll_result
+child_key(const struct child *c, enum label label, struct secret *key_r)
+{
+	struct tlv_view all = msg_view(c->configure), one;
+	const uint8_t *p;
+	size_t at = 0, len;
+
+	while (view_nest(all, F_ROW, &at, &one)) {
+		if (view_u64(one, F_LABEL) != (uint64_t)label)
+			continue;
+		p = view_bytes(one, F_SECRET, &len);
+		if (p == NULL || len != KEY_BYTES)
+			return LL_PROTO;
+		return secret_copy(key_r, p, len);
+	}
+	return LL_NOTFOUND;
+}
+
+static void
+put_listen(struct msg *m, int fd)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	char host[INET6_ADDRSTRLEN] = "", text[80];
+	const struct sockaddr_in *v4 = (const void *)&ss;
+	const struct sockaddr_in6 *v6 = (const void *)&ss;
+
+	if (getsockname(fd, (struct sockaddr *)&ss, &len) != 0)
+		return;
+	if (ss.ss_family == AF_INET) {
+		inet_ntop(AF_INET, &v4->sin_addr, host, sizeof(host));
+		snprintf(text, sizeof(text), "%s:%u", host,
+		    ntohs(v4->sin_port));
+	} else if (ss.ss_family == AF_INET6) {
+		inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof(host));
+		snprintf(text, sizeof(text), "[%s]:%u", host,
+		    ntohs(v6->sin6_port));
+	} else {
+		return;
+	}
+	msg_put_text(m, F_LISTEN, text);
+}
+
+enum ll_result
+child_ready(struct child *c, const int *listen_fds, size_t n)
+{
+	struct msg *m = NULL;
+	enum ll_result r;
+	size_t i;
+
+	r = msg_create(MSG_EVENT, OP_READY, &m);
+	if (r != LL_OK)
+		return r;
+	for (i = 0; i < n; i++)
+		put_listen(m, listen_fds[i]);
+	return chan_send(c->daemon, m);
+}

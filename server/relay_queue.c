@@ -1,0 +1,155 @@
+#include "server/relay_queue.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <sodium.h>
+
+#include "keys/seal.h"
+#include "store/send.h"
+
+#define KIND_NOTIFICATION 1
+
+static struct seal_context
+context(const struct id *object, uint64_t day)
+{
+	struct seal_context ctx;
+
+	memset(&ctx, 0, sizeof(ctx));
+	ctx.type = SEAL_QUEUE;
+	if (object != NULL)
+		ctx.object = *object;
+	ctx.generation = day;
+	return ctx;
+}
+
+enum ll_result
+queue_key_request(const struct secret *root, uint64_t day, struct msg **m_r)
+{
+	struct seal_context ctx = context(NULL, day);
+	uint8_t pk[crypto_box_PUBLICKEYBYTES];
+	struct secret sk = SECRET_NONE;
+	uint8_t *wrap = NULL;
+	size_t wrap_len = 0;
+	struct msg *m = NULL;
+	enum ll_result r;
+
+	r = secret_init(&sk, crypto_box_SECRETKEYBYTES);
+	if (r != LL_OK)
+		return r;
+	crypto_box_keypair(pk, sk.data);
+	r = seal_bytes(root->data, &ctx, sk.data, sk.len, &wrap, &wrap_len);
+	if (r != LL_OK)
+		goto out;
+	r = msg_create(MSG_REQUEST, OP_QUEUE_KEY, &m);
+	if (r != LL_OK)
+		goto out;
+	msg_put_u64(m, F_QUEUE_DAY, day);
+	msg_put_bytes(m, F_QUEUE_PK, pk, sizeof(pk));
+	msg_put_bytes(m, F_WRAP, wrap, wrap_len);
+out:
+	free(wrap);
+	secret_finish(&sk);
+	*m_r = m;
+	return r;
+}
+
+/* A text of the payload; "" when it is missing. */
+static enum ll_result
+text_of(struct tlv_view v, uint8_t tag, const char **text_r)
+{
+	struct tlv_field f;
+	size_t at = 0;
+	enum ll_result r;
+
+	*text_r = "";
+	r = tlv_find(v, tag, &at, &f);
+	if (r == LL_NOTFOUND)
+		return LL_OK;
+	if (r != LL_OK)
+		return r;
+	return tlv_text(&f, text_r);
+}
+
+static enum ll_result
+number_of(struct tlv_view v, uint8_t tag, uint64_t *v_r)
+{
+	struct tlv_field f;
+	size_t at = 0;
+	enum ll_result r;
+
+	*v_r = 0;
+	r = tlv_find(v, tag, &at, &f);
+	if (r == LL_NOTFOUND)
+		return LL_OK;
+	if (r != LL_OK)
+		return r;
+	return tlv_u64(&f, v_r);
+}
+
+static enum ll_result
+read_notice(struct tlv_view v, struct notice *n_r)
+{
+	uint64_t kind = 0;
+	enum ll_result r;
+
+	r = number_of(v, QT_KIND, &kind);
+	if (r == LL_OK && kind != KIND_NOTIFICATION)
+		r = LL_PROTO;
+	if (r == LL_OK)
+		r = text_of(v, QT_TO, &n_r->to);
+	if (r == LL_OK)
+		r = text_of(v, QT_LINK_PATH, &n_r->link_path);
+	if (r == LL_OK)
+		r = text_of(v, QT_SENDER_NAME, &n_r->sender_name);
+	if (r == LL_OK)
+		r = text_of(v, QT_SENDER_EMAIL, &n_r->sender_email);
+	if (r == LL_OK)
+		r = number_of(v, QT_EXPIRES, &n_r->expires);
+	return r;
+}
+
+enum ll_result
+queue_row_open(const struct secret *root, struct tlv_view row,
+    struct secret *payload_r, struct notice *n_r)
+{
+	struct seal_context ctx;
+	struct secret sk = SECRET_NONE;
+	struct tlv_view v;
+	const uint8_t *p, *pk = view_hash(row, F_QUEUE_PK);
+	uint64_t day = view_u64(row, F_QUEUE_DAY);
+	struct id id;
+	size_t len;
+	enum ll_result r;
+
+	memset(n_r, 0, sizeof(*n_r));
+	*payload_r = (struct secret)SECRET_NONE;
+	p = view_bytes(row, F_WRAP, &len);
+	if (pk == NULL || p == NULL || !view_id(row, F_QUEUE_ID, &id))
+		return LL_PROTO;
+	ctx = context(NULL, day);
+	r = seal_open_secret(root->data, &ctx, p, len, &sk);
+	if (r != LL_OK)
+		return r;
+	if (sk.len != crypto_box_SECRETKEYBYTES) {
+		r = LL_PROTO;
+		goto out;
+	}
+	ctx = context(&id, day);
+	p = view_bytes(row, F_PAYLOAD, &len);
+	r = p == NULL ? LL_PROTO :
+	    seal_box_open(pk, sk.data, &ctx, p, len, payload_r);
+	if (r != LL_OK)
+		goto out;
+	v.data = payload_r->data;
+	v.len = payload_r->len;
+	r = read_notice(v, n_r);
+	n_r->mail_id = view_text(row, F_MAIL_ID);
+	n_r->date = (uint64_t)time(NULL);
+out:
+	if (r != LL_OK)
+		secret_finish(payload_r);
+	secret_finish(&sk);
+	return r;
+}

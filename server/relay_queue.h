@@ -1,0 +1,29 @@
+/*
+ * relay_queue.h - the queue's keys and its sealed rows.
+ *
+ * Who seals a queue row has the day's public key; the private one is wrapped
+ * under a root-derived key that only the relay holds.
+ */
+#ifndef LL_RELAY_QUEUE_H
+#define LL_RELAY_QUEUE_H
+
+#include <stdint.h>
+
+#include "keys/result.h"
+#include "keys/secret.h"
+#include "server/relay_mail.h"
+#include "store/msg.h"
+
+#define QUEUE_DAY_SECS 86400
+
+/* The request QUEUE_KEY with a fresh pair for that day. */
+LL_MUST enum ll_result queue_key_request(const struct secret *root,
+    uint64_t day, struct msg **m_r);
+
+/* Opens the payload of one leased row.  *n_r points into *payload_r (and the
+ * row, for mail_id), which the caller finishes.  LL_AUTH when the row was not
+ * sealed for this relay, LL_PROTO when its content makes no sense. */
+LL_MUST enum ll_result queue_row_open(const struct secret *root,
+    struct tlv_view row, struct secret *payload_r, struct notice *n_r);
+
+#endif
