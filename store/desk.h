@@ -113,7 +113,9 @@ struct desk_event {
 /* One descriptor to poll for POLLIN.  Events may also have come while a reply
  * was awaited: call desk_event until LL_AGAIN before each poll. */
 int desk_fd(const struct desk *d);
-/* The next event, never blocking for long: LL_OK, LL_AGAIN. */
+/* The next event, never blocking for long: LL_OK, LL_AGAIN.  While the store is
+ * lost each call (at most twice a second) also asks for it, so call this at
+ * least once a second then. */
 LL_MUST enum ll_result desk_event(struct desk *d, struct desk_event *e_r);
 
 #endif
