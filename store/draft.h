@@ -20,7 +20,7 @@
 #include "keys/secret.h"
 #include "store/desk.h"
 
-#define DRAFT_BODY_MAX 786432        /* bytes of text */
+#define DRAFT_BODY_MAX 262144        /* bytes of text */
 #define DRAFT_SUBJECT_MAX 1000
 #define DRAFT_RECIPIENTS_MAX 500     /* to and cc together */
 #define DRAFT_ATTACHMENTS_MAX 100
@@ -114,6 +114,10 @@ LL_MUST enum ll_result draft_find(struct desk *k, const char *prefix,
  * LL_TOOBIG above attachment_max, LL_FULL above the quota. */
 LL_MUST enum ll_result draft_attach(struct desk *k, struct draft *d,
     const char *name, const char *type, int in);
+/* Seals d->body into a new blob (for a body above INLINE_MAX); object, sizes
+ * and hash in *a_r, no words.  d must have been saved once. */
+LL_MUST enum ll_result draft_store_body(struct desk *k,
+    const struct draft *d, struct draft_attachment *a_r);
 /* Takes attachment n (0-based) away, in d and in the store. */
 LL_MUST enum ll_result draft_detach(struct desk *k, struct draft *d,
     size_t n);
