@@ -291,8 +291,26 @@ mail_find(struct desk *k, const char *prefix, struct id *id_r)
 
 /* --- one message --- */
 
+/* Whether the signed list names this user: a message signed for others that
+ * was put into this box is not signed for us. */
+static bool
+names_reader(const struct envelope *e, const struct id *self)
+{
+	char name[ID_TEXT + 3] = "u:";
+	size_t i;
+
+	if (id_equal(&e->author, self))
+		return true;
+	id_text(self, name + 2);
+	for (i = 0; i < e->reader_count; i++)
+		if (strcmp(e->readers[i], name) == 0)
+			return true;
+	return false;
+}
+
 static void
-check_signature(struct mail *m, struct tlv_view top, struct tlv_view row)
+check_signature(const struct desk *k, struct mail *m, struct tlv_view top,
+    struct tlv_view row)
 {
 	struct tlv_view v = view_has(row, F_SIGN_PK) ? row : top;
 	const struct envelope *e = &m->row.envelope;
@@ -304,6 +322,7 @@ check_signature(struct mail *m, struct tlv_view top, struct tlv_view row)
 	if (!e->is_signed || !pk || !view_id(v, F_AUTHOR_ID, &author))
 		return;
 	m->valid = id_equal(&author, &e->author)
+	    && names_reader(e, &desk_self(k)->id)
 	    && envelope_verify(e, m->commitment, pk) == LL_OK
 	    && (!*email || strcasecmp(email, e->from) == 0);
 }
@@ -369,7 +388,7 @@ mail_fetch(struct desk *k, const struct id *id, struct mail *m_r)
 	else
 		r = open_mail(k, row, m_r);
 	if (r == LL_OK)
-		check_signature(m_r, top, row);
+		check_signature(k, m_r, top, row);
 out:
 	if (r)
 		mail_finish(m_r);

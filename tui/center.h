@@ -161,10 +161,11 @@ void center_people_finish(struct center_people *p);
  * all: also everybody else it was sent to. */
 LL_MUST enum ll_result center_reply(struct center *c,
     const struct center_message *m, bool all, struct draft *d_r);
-/* The draft uploads go into with scp FILE host: (the newest), made if there is
- * none; what to show the person: "scp FILE HOST:/d/ID/". */
-LL_MUST enum ll_result center_upload_path(const struct draft *d,
-    char *text, size_t room);
+/* What to show the person who wants to attach a file: the place for scp and
+ * sftp, "/d/ID/" (CONTRACT.md). */
+#define CENTER_UPLOAD_PATH (ID_TEXT + 5)
+void center_upload_path(const struct draft *d,
+    char text[CENTER_UPLOAD_PATH]);
 
 /* --- plan and send --- */
 
@@ -240,7 +241,7 @@ struct center_send_options {
 /* Seals and sends the draft by this plan.  LL_CONFLICT: an address or key
  * changed since the plan was shown: plan again.  LL_BUSY: try again with the
  * same options.  A held recipient is no failure. */
-LL_MUST enum ll_result center_send(struct center *c, const struct draft *d,
+LL_MUST enum ll_result center_send(struct center *c, struct draft *d,
     const struct center_plan *p, struct center_send_options *o,
     struct center_sent *s_r);
 void center_sent_finish(struct center_sent *s);
