@@ -1,1 +1,4 @@
-# contrib/
+# contrib/: what a newcomer runs and what the house rules are.
+.PHONY: lint
+lint: programs
+	@contrib/lint/run $(B)
