@@ -14,6 +14,7 @@
 #include "keys/secret.h"
 
 #define TOTP_SEED_BYTES 20
+#define TOTP_SEED_MIN 10                /* bytes: 80 bits */
 #define TOTP_SEED_MAX 64
 #define TOTP_DIGITS 6
 #define TOTP_STEP_SECS 30
