@@ -22,6 +22,24 @@
 #define MUC_PHONETIC_MAX 160
 #define SITE_WORD_MAX 12
 
+/* --- codes with a check symbol: the MUC's and the ticket's --- */
+
+#define CODE_SYMBOLS_MAX 31             /* where the check still holds */
+
+/* symbols - 1 random symbols and the check symbol, in groups of four with
+ * dashes: text has room for symbols + (symbols - 1) / 4 + 1 bytes. */
+void code_create(size_t symbols, char *text);
+
+/* Normalises (case, blanks, dashes, O=0, I=L=1) to exactly `symbols` symbols
+ * and a NUL; LL_USAGE otherwise.  The check symbol is not looked at. */
+LL_MUST enum ll_result code_strip(const char *typed, size_t symbols,
+    char *code_r);
+
+/* code_strip, and LL_AUTH when the check symbol is wrong.  On failure code_r
+ * is wiped. */
+LL_MUST enum ll_result code_parse(const char *typed, size_t symbols,
+    char *code_r);
+
 /* A fresh code, text with dashes. */
 void muc_create(char text[MUC_TEXT + 1]);
 
@@ -34,7 +52,8 @@ int muc_check_symbol(const uint8_t *values, size_t count);
 LL_MUST enum ll_result muc_parse(const char *typed,
     char code_r[MUC_SYMBOLS + 1]);
 
-/* "Seven Kilo Quebec Four, ...": the line a sender reads out. */
+/* "Seven Kilo Quebec Four, ...": the line a sender reads out.  code: with or
+ * without dashes; text has room bytes (MUC_PHONETIC_MAX always suffices). */
 void muc_phonetic(const char *code, char *text, size_t room);
 
 /* The two site words of a link secret, from a table of 256 short words. */
@@ -44,7 +63,7 @@ void site_words(const struct id *link_secret, char first[SITE_WORD_MAX],
 /* H(locator): what the store keeps; its first 16 bytes are the Argon2 salt. */
 void link_locator_hash(const struct id *locator, uint8_t out[HASH_BYTES]);
 
-/* X = Argon2id(code, salt from locator hash). */
+/* X = Argon2id(code, salt from locator hash); errors are kdf_run's. */
 LL_MUST enum ll_result link_stretch(const char code[MUC_SYMBOLS + 1],
     const uint8_t locator_hash[HASH_BYTES], uint32_t memory_mib,
     uint32_t passes, struct secret *x_r);
