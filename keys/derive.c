@@ -42,6 +42,7 @@ static const char labels[LABEL_COUNT][LABEL_BYTES + 1] = {
 	[LABEL_CSRF]         = "ll1.csrf",
 	[LABEL_IDEMPOTENCY]  = "ll1.idempotency",
 	[LABEL_DELAY]        = "ll1.delay",
+	[LABEL_FIELDS]       = "ll1.fields",
 };
 
 const char *

@@ -56,6 +56,7 @@ enum label {
 	LABEL_CSRF,
 	LABEL_IDEMPOTENCY,
 	LABEL_DELAY,          /* steady per-name delay on failed logins */
+	LABEL_FIELDS,         /* hash of a header's fields, for the manifest */
 	LABEL_COUNT
 };
 

@@ -25,6 +25,10 @@
 #define ENVELOPE_OBJECTS_MAX 101        /* body and 100 attachments */
 #define ENVELOPE_HEADER_MAX 131072      /* bytes, sealed */
 #define ENVELOPE_SUBJECT_MAX 1000
+#define ENVELOPE_ADDRESS_MAX 323        /* "m:" and an address */
+#define ENVELOPE_NAME_MAX 400           /* a person's or a file's */
+#define ENVELOPE_TYPE_MAX 255
+#define ENVELOPE_STEP 1024              /* padding */
 #define ENVELOPE_SIGNATURE 64
 
 struct envelope_object {
@@ -37,7 +41,8 @@ struct envelope_object {
 	char *type;                 /* media type, "text/plain" */
 };
 
-/* All strings are owned by the envelope (malloc'd, never NULL after init). */
+/* All strings are owned by the envelope (malloc'd).  A string that was not set
+ * is NULL and counts as empty; after envelope_open none is NULL. */
 struct envelope {
 	struct id message;
 	struct id thread;           /* id of the thread's first message */
@@ -74,11 +79,19 @@ LL_MUST enum ll_result envelope_add_object(struct envelope *e,
 LL_MUST enum ll_result envelope_manifest(const struct envelope *e,
     const uint8_t commitment[HASH_BYTES], uint8_t out[HASH_BYTES]);
 
-/* Sealed header out (malloc'd).  e->signature is taken along if is_signed. */
+/* What is signed: the 16 bytes of LABEL_MANIFEST's text, then the manifest. */
+#define ENVELOPE_SIGNED (16 + HASH_BYTES)
+void envelope_signed(const uint8_t manifest[HASH_BYTES],
+    uint8_t out[ENVELOPE_SIGNED]);
+
+/* Sealed header out (malloc'd).  LL_USAGE when the envelope breaks one of the
+ * maxima, has no body as its first object, or text that is not UTF-8;
+ * LL_TOOBIG when the whole is over ENVELOPE_HEADER_MAX.  e->signature is taken along if is_signed. */
 LL_MUST enum ll_result envelope_seal(const struct envelope *e,
     const uint8_t message_key[KEY_BYTES], uint8_t **out_r, size_t *len_r);
-/* Opens and parses; every count and length is held to the maxima above.
- * Fails with LL_AUTH unless the header belongs to message `message`. */
+/* Opens and parses; every count and length is held to the maxima above
+ * (LL_PROTO).  Fails with LL_AUTH unless the header belongs to message
+ * `message`.  On failure *e_r is as after envelope_init. */
 LL_MUST enum ll_result envelope_open(const uint8_t message_key[KEY_BYTES],
     const struct id *message, const void *sealed, size_t len,
     struct envelope *e_r);

@@ -71,7 +71,7 @@ LL_MUST enum ll_result slot_open(const struct vault_public *pub,
     struct vault **v_r);
 
 /* A recovery code: 160 random bits as text in groups of four, and the same as
- * the `a` of slot_* (20 bytes hashed; no Argon2 needed at 160 bits). */
+ * the `a` of slot_* (the 20 bytes; no Argon2 needed at 160 bits). */
 LL_MUST enum ll_result recovery_create(char text[RECOVERY_TEXT + 1],
     struct secret *a_r);
 /* Reads what a person typed (case, blanks, dashes ignored).  LL_USAGE. */
@@ -80,7 +80,8 @@ LL_MUST enum ll_result recovery_parse(const char *text, struct secret *a_r);
 /* An enrolment ticket: 19 random symbols and a check symbol (as the MUC's),
  * in groups of four.  text has TICKET_TEXT + 1 bytes. */
 void ticket_create(char text[TICKET_TEXT + 1]);
-/* LL_OK and hash_r = derive(TOKEN) when text has a ticket's form and check. */
+/* LL_OK and hash_r = derive(TOKEN, the 20 symbols) when text has a ticket's
+ * form and check; else LL_USAGE or LL_AUTH as muc_parse, and hash_r zeroed. */
 LL_MUST enum ll_result ticket_parse(const char *text,
     uint8_t hash_r[HASH_BYTES]);
 
