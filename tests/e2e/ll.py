@@ -49,7 +49,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(
 BUILD = os.environ.get("LL_BUILD") or os.path.join(TOP, "build")
 SOAK = bool(os.environ.get("LL_SOAK"))
 TEST_SECS = 120 * (20 if SOAK else 1)
-PASSPHRASE = "correct horse battery staple"
+PASSPHRASE = "violet lantern nine harbours"
 DIRTY = ("AddressSanitizer", "runtime error:", "LeakSanitizer")
 
 # Orphans of the daemon come to this process, so that it finds them.
