@@ -61,6 +61,7 @@ struct envelope {
 	uint8_t signature[ENVELOPE_SIGNATURE];
 };
 
+/* An empty envelope: every string "", every list empty. */
 void envelope_init(struct envelope *e);
 /* Frees (and wipes) everything; *e is as after envelope_init. */
 void envelope_finish(struct envelope *e);

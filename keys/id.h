@@ -35,6 +35,7 @@ LL_MUST enum ll_result id_parse(const char *text, struct id *id_r);
 LL_MUST enum ll_result id_prefix(const char *text, struct id *low_r,
     struct id *high_r);
 
+/* Plain comparison: ids are names, not secrets. */
 bool id_equal(const struct id *a, const struct id *b);
 
 /* The value 0..31 of a Crockford symbol (any case; O=0, I=L=1), or -1. */

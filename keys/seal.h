@@ -101,7 +101,8 @@ LL_MUST enum ll_result seal_box_open(
 /* --- streams: body (object 0) and attachments --- */
 
 #define SEAL_CHUNK 65536                 /* plaintext bytes per chunk */
-#define SEAL_CHUNK_OUT (SEAL_CHUNK + crypto_secretstream_xchacha20poly1305_ABYTES)
+#define SEAL_CHUNK_OUT \
+    (SEAL_CHUNK + crypto_secretstream_xchacha20poly1305_ABYTES)
 #define SEAL_STREAM_HEADER crypto_secretstream_xchacha20poly1305_HEADERBYTES
 
 enum object_kind { OBJECT_BODY = 0, OBJECT_ATTACHMENT = 1 };
@@ -130,6 +131,7 @@ LL_MUST enum ll_result seal_stream_push(struct seal_stream *s,
     const uint8_t *plain, size_t len, int final, uint8_t *out,
     size_t *out_len_r);
 
+/* The other direction, with the header that push_init gave. */
 LL_MUST enum ll_result seal_stream_pull_init(struct seal_stream *s,
     const uint8_t message_key[KEY_BYTES], const struct id *message,
     const struct id *object, enum object_kind kind,

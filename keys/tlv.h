@@ -33,6 +33,7 @@ void tlv_out_init_secret(struct tlv_out *o, size_t ceiling);
 /* Wipes and frees.  Safe to repeat. */
 void tlv_out_finish(struct tlv_out *o);
 
+/* Append one field: raw bytes, a number, text with its NUL, an id. */
 void tlv_put_bytes(struct tlv_out *o, uint8_t tag, const void *p, size_t len);
 void tlv_put_u64(struct tlv_out *o, uint8_t tag, uint64_t v);
 void tlv_put_text(struct tlv_out *o, uint8_t tag, const char *text);

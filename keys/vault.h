@@ -53,6 +53,7 @@ LL_MUST enum ll_result vault_open(const struct vault_public *pub,
 /* Wipes.  NULL is fine. */
 void vault_destroy(struct vault *v);
 
+/* The public half; it lives as long as the vault. */
 const struct vault_public *vault_public(const struct vault *v);
 
 /* --- slots --- */

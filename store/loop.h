@@ -18,6 +18,7 @@ typedef void loop_fd_fn(void *arg, int fd, short revents);
 typedef void loop_timer_fn(void *arg);
 typedef void loop_signal_fn(void *arg, int signo);
 
+/* A loop without anything to watch; destroy takes NULL. */
 LL_MUST enum ll_result loop_create(struct loop **l_r);
 void loop_destroy(struct loop *l);
 
@@ -39,6 +40,7 @@ LL_MUST enum ll_result loop_signal(struct loop *l, int signo,
 /* Runs after each batch of callbacks (the store's group commit). */
 void loop_after(struct loop *l, loop_timer_fn *fn, void *arg);
 
+/* Serves until loop_stop is called from a callback; LL_IO when poll fails. */
 LL_MUST enum ll_result loop_run(struct loop *l);
 void loop_stop(struct loop *l);
 

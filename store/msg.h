@@ -54,12 +54,16 @@ LL_MUST enum ll_result msg_reply(const struct msg *request, enum ll_result r,
 /* Wipes, closes descriptors not taken, frees.  NULL is fine. */
 void msg_destroy(struct msg *m);
 
+/* The head's fields; the sequence pairs a reply with its request.  msg_error
+ * is the first put's failure, or LL_OK. */
 enum msg_kind msg_kind(const struct msg *m);
 enum op msg_op(const struct msg *m);
 uint32_t msg_sequence(const struct msg *m);
 void msg_set_sequence(struct msg *m, uint32_t sequence);
 enum ll_result msg_error(const struct msg *m);
 
+/* Append one field of the type that field.def gives it; text and bytes are
+ * copied. */
 void msg_put_u64(struct msg *m, enum field f, uint64_t v);
 void msg_put_bytes(struct msg *m, enum field f, const void *p, size_t len);
 void msg_put_text(struct msg *m, enum field f, const char *text);
