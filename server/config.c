@@ -6,10 +6,9 @@
 #include "keys/clean.h"
 #include "keys/tlv.h"
 #include "server/config.h"
+#include "server/listen.h"
 #include "server/net.h"
 
-/* A message carries 4 descriptors: a store channel and three sockets. */
-#define LISTEN_MAX 3
 
 struct key_row;
 

@@ -1,4 +1,12 @@
-# server/
+# server/: letterlockd, the programs it starts, and the local command.
+
+# the daemon and the local command share these
+OBJS_daemon = $(addprefix server/,config.o file.o hostkey.o listen.o net.o \
+  proc.o root.o)
+
+PROGRAMS += letterlockd
+OBJS_letterlockd = $(OBJS_daemon) $(addprefix server/,letterlockd.o \
+  control.o house.o limits.o notify.o pair.o service.o)
 
 # letterlock-sftp
 OBJS_sftp = server/sftp_wire.o server/sftp_path.o server/sftp_serve.o

@@ -1,0 +1,74 @@
+/*
+ * proc.h - the programs that letterlockd starts, as one table: who each runs
+ * as, which channel to the store it gets, which keys of the configuration and
+ * which derived secrets it may know.
+ */
+#ifndef LL_PROC_H
+#define LL_PROC_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "keys/derive.h"
+#include "keys/result.h"
+#include "keys/secret.h"
+#include "server/config.h"
+#include "store/kind.h"
+#include "store/msg.h"
+
+enum proc {
+	PROC_STORE, PROC_RELAY, PROC_PORTAL,   /* one of each, restarted */
+	PROC_GATE, PROC_SESSION,               /* a pair per connection */
+	PROC_COUNT
+};
+
+struct proc_row {
+	const char *name;              /* program, and its user if it exists */
+	bool service;
+	enum peer_role role;           /* of its store channel; 0: none */
+	const enum label *labels;      /* derived keys, up to LABEL_COUNT */
+	const enum config_key *config; /* up to CONFIG_COUNT */
+};
+
+extern const struct proc_row proc_table[PROC_COUNT];
+
+/* Where a program of ours lies: beside the running one (build/), else in
+ * LL_LIBEXECDIR.  path has 1200 bytes.  LL_NOTFOUND with the two places
+ * looked at in path. */
+LL_MUST enum ll_result proc_find(const char *name, char *path);
+
+/* Whom a child becomes; keep when it stays as it is. */
+struct proc_owner {
+	bool keep;
+	uid_t uid;
+	gid_t gid;
+};
+
+/* The owner of a program: as root with the key `user`, the user letterlock-x
+ * where there is one, else that user.  LL_NOTFOUND when the user of the
+ * configuration does not exist. */
+LL_MUST enum ll_result proc_owner(const char *name, const struct config *c,
+    struct proc_owner *owner_r);
+
+/* Starts a program with fd as its descriptor 3 (not closed here), descriptors
+ * 0 and 1 as ours, no other ones, signals as at birth, and an environment of
+ * a few harmless variables.  It is no copy of this process (vfork), so memory
+ * of ours costs nothing. */
+LL_MUST enum ll_result proc_spawn(const char *path,
+    const struct proc_owner *owner, int fd, pid_t *pid_r);
+
+/* Starts it with the one argument and waits: exit status in *status_r (255
+ * for a signal). */
+LL_MUST enum ll_result proc_run(const char *path,
+    const struct proc_owner *owner, const char *argument, int *status_r);
+
+/* The CONFIGURE (or RELOAD) message of a program: its keys of the
+ * configuration and its derived secrets.  The caller adds descriptors.
+ * host_seed is what LABEL_ROOT_HOST stands for. */
+LL_MUST enum ll_result proc_configure(enum proc p, enum op op,
+    const struct config *c, const struct secret *root,
+    const struct secret *host_seed, struct msg **m_r);
+/* One more CONFIG pair. */
+void proc_add_config(struct msg *m, const char *key, const char *value);
+
+#endif
