@@ -212,12 +212,6 @@ sftp_writer_write(struct sftp_writer *w, const uint8_t *data, size_t len)
 	while (r == LL_OK && len > 0) {
 		size_t n = SEAL_CHUNK - w->len;
 
-		/* A full chunk waits for the next byte: the last one, which
-		 * may be full, is sealed as the last. */
-		if (n == 0) {
-			r = seal_chunk(w, 0);
-			continue;
-		}
 		if (n > len)
 			n = len;
 		memcpy(w->plain + w->len, data, n);
@@ -225,6 +219,9 @@ sftp_writer_write(struct sftp_writer *w, const uint8_t *data, size_t len)
 		w->plain_bytes += n;
 		data += n;
 		len -= n;
+		/* the last chunk is never a full one: as seal_object_fd */
+		if (w->len == SEAL_CHUNK)
+			r = seal_chunk(w, 0);
 	}
 	return r;
 }

@@ -48,6 +48,7 @@ seal(struct sealed *s, size_t len, size_t step)
 	assert_int_equal(sftp_writer_write(&w, s->plain, 1), LL_TOOBIG);
 	assert_int_equal(sftp_writer_end(&w), LL_OK);
 	assert_int_equal(w.plain_bytes, len);
+	assert_int_equal(w.sealed_bytes, seal_object_bytes(len));
 	s->sealed_bytes = w.sealed_bytes;
 	assert_int_equal(lseek(s->fd, 0, SEEK_END), s->sealed_bytes);
 	memcpy(s->hash, w.hash, HASH_BYTES);
