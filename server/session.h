@@ -1,0 +1,243 @@
+/*
+ * session.h - what the parts of letterlock-session share.
+ *
+ * One session per SSH connection.  It decides who logs in, holds the open
+ * vault, opens terminals and starts a worker for each channel; the gate in
+ * front of it moves bytes and is not believed.
+ */
+#ifndef LL_SESSION_H
+#define LL_SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "keys/derive.h"
+#include "keys/id.h"
+#include "keys/kdf.h"
+#include "keys/result.h"
+#include "keys/secret.h"
+#include "keys/vault.h"
+#include "server/enrol.h"
+#include "server/exitcode.h"
+#include "store/chan.h"
+#include "store/kind.h"
+#include "store/loop.h"
+
+#define SESSION_CHANNELS 10
+#define SESSION_TRIES 6           /* first factors that may fail */
+#define SESSION_CODE_TRIES 3
+#define SESSION_PROBES 15         /* keys a client may offer */
+#define SESSION_ENV 16            /* variables of one channel */
+#define SESSION_CONFIG 32
+#define SESSION_FACTORS 4
+#define SESSION_DELAY_MAX_SECS 15 /* a longer delay is told, not waited for */
+#define SESSION_ASK_MS 20000      /* patience with the store */
+#define SESSION_LEASE_MS 12000    /* the store itself says busy after 10 s */
+
+/* Bits, so that the table of requests can name several. */
+enum session_state {
+	STATE_START = 0x01,       /* no name yet */
+	STATE_FACTOR1 = 0x02,     /* name pinned, key or passphrase awaited */
+	STATE_FACTOR2 = 0x04,     /* first factor stands, code awaited */
+	STATE_UNLOCK = 0x08,      /* both stand by key, passphrase optional */
+	STATE_OK = 0x10,          /* logged in */
+	STATE_ENROL = 0x20,       /* a ticket was given: enrolment only */
+	STATE_ENDING = 0x40,
+	STATE_ANY = 0x3f          /* but not ENDING */
+};
+
+struct session;
+
+struct session_pair {
+	char *name, *value;       /* malloc'd */
+};
+
+/* One SSH channel and its worker. */
+struct session_channel {
+	struct session *session;
+	bool used;
+	unsigned number;
+	bool pty;                 /* the client asked for a terminal */
+	bool closed;              /* the gate says it is gone */
+	bool restart;             /* locked: start a fresh worker after exit */
+	enum worker_mode mode;    /* 0: not started */
+	int master, slave;        /* terminal; -1: none */
+	int io, err;              /* the worker's ends without one; -1: none */
+	char term[41];
+	unsigned cols, rows;
+	struct session_pair env[SESSION_ENV];
+	size_t env_count;
+	char *command;            /* exec's words, malloc'd */
+	pid_t pid;                /* 0: no worker runs */
+	uint64_t kill_timer;      /* 0: none */
+	struct chan *agent;
+};
+
+struct session_slot {
+	struct id id;
+	struct kdf_params params;
+	uint8_t wrap[SEAL_WRAP_BYTES];
+	size_t wrap_len;
+};
+
+struct session {
+	struct loop *loop;
+	struct chan *daemon, *store, *gate;
+	enum session_state state;
+	enum child_exit why;
+	const char *bin;          /* directory of the workers' programs */
+	struct session_pair config[SESSION_CONFIG];
+	size_t config_count;
+	struct secret host_sk;
+	uint8_t host_pk[32];
+	bool has_id;              /* id: the first exchange hash we signed */
+	uint8_t id[32];
+
+	/* logging in */
+	char user[65];
+	bool begun;               /* the store knows whom we ask about */
+	struct session_slot slot; /* passphrase slot, or a decoy */
+	uint8_t backup_salt[KDF_SALT_BYTES];
+	uint64_t delay_until_ms;
+	struct msg *waiting;      /* request that waits for the delay */
+	struct msg *late;         /* refusal that waits for its steady delay */
+	struct secret a;          /* Argon2id's output, until the vault opens */
+	unsigned tries, code_tries, unlock_tries, probes;
+	uint8_t ticket[HASH_BYTES]; /* hash of the one that was given */
+	char hint[200];           /* instruction of the next prompt */
+	uint8_t offered[SESSION_PROBES][1100];
+	size_t offered_len[SESSION_PROBES];
+	size_t offered_count;
+
+	/* logged in */
+	struct secret token, pepper;
+	struct vault_public pub;
+	bool has_slot;            /* slot and pub are this user's own */
+	struct vault *vault;      /* NULL: locked */
+	char email[321], name[401];
+	enum user_role role;
+	char factors[SESSION_FACTORS][65];
+	size_t factor_count;
+	struct enrol *enrol;
+
+	struct session_channel channels[SESSION_CHANNELS];
+	uint64_t active_ms;       /* last sign of a person at the keys */
+	uint64_t login_ms;
+};
+
+/* --- letterlock-session.c --- */
+
+/* Ends the connection: the client is told words (NULL: none), workers are hung
+ * up, and when they are gone the loop stops. */
+void session_end(struct session *s, enum child_exit why, const char *words);
+/* A configuration value, or NULL. */
+const char *session_config(const struct session *s, const char *key);
+/* The same as a number; fallback when absent or no number. */
+uint64_t session_config_u64(const struct session *s, const char *key,
+    uint64_t fallback);
+/* Sends the reply r to a request of the gate (no more fields). */
+void session_answer(struct session *s, const struct msg *request,
+    enum ll_result r);
+/* The same with a sentence for the person. */
+void session_answer_words(struct session *s, const struct msg *request,
+    enum ll_result r, const char *words);
+/* Sends a prepared reply or event to the gate; NULL ends the session. */
+void session_send(struct session *s, struct msg *m);
+
+/* --- session_store.c --- */
+
+/* Asks the store; waits.  LL_EOF when it is away; else the answer's result,
+ * with *reply_r set whatever it is (NULL pointer: not wanted). */
+LL_MUST enum ll_result session_ask(struct session *s, struct msg *request,
+    int timeout_ms, struct msg **reply_r);
+/* An operation without fields. */
+LL_MUST enum ll_result session_ask_plain(struct session *s, enum op op,
+    int timeout_ms, struct msg **reply_r);
+/* Takes a fresh store channel; attaches with the token when logged in. */
+void session_store_new(struct session *s, int fd);
+/* Watches the store's channel for events. */
+void session_store_watch(struct session *s);
+/* A store channel for a worker, or -1 with *r_r. */
+int session_store_worker(struct session *s, enum ll_result *r_r);
+/* Reads AUTH_DONE's or AUTH_ATTACH's answer into the session. */
+LL_MUST enum ll_result session_store_identity(struct session *s,
+    const struct msg *reply);
+
+/* --- session_auth.c: one handler for each request of the gate --- */
+
+void session_auth_sign(struct session *s, struct msg *m);
+void session_auth_probe(struct session *s, struct msg *m);
+void session_auth_key(struct session *s, struct msg *m);
+void session_auth_password(struct session *s, struct msg *m);
+void session_auth_prompt(struct session *s, struct msg *m);
+void session_auth_answer(struct session *s, struct msg *m);
+/* Pins or compares the name; false: answered, or the connection is ending. */
+bool session_auth_user(struct session *s, const struct msg *m);
+/* Names the user to the store. */
+LL_MUST enum ll_result session_auth_begin(struct session *s);
+/* Shows the store the ticket that was given. */
+LL_MUST enum ll_result session_auth_ticket(struct session *s);
+
+/* --- session_key.c --- */
+
+/* Whether sig over data is key's (an SSH blob) for logging in as user on the
+ * connection with that session id: LL_OK, LL_AUTH, LL_DENIED for kinds of keys
+ * we do not take (ed25519, sk-ed25519, RSA from 3072 bits are taken). */
+LL_MUST enum ll_result session_key_verify(const uint8_t id[32],
+    const char *user, struct tlv_view key, struct tlv_view data,
+    struct tlv_view sig);
+
+/* --- session_vault.c --- */
+
+/* A = Argon2id(passphrase) under a lease of the store.  LL_BUSY, LL_NOMEM. */
+LL_MUST enum ll_result session_vault_stretch(struct session *s,
+    const void *passphrase, size_t len, struct secret *a_r);
+/* Opens the vault with A.  LL_OK, LL_AUTH, LL_LOCKED when there is none. */
+LL_MUST enum ll_result session_vault_open(struct session *s,
+    const struct secret *a);
+/* Stretches and opens, with a count of failures: LL_OK, LL_AUTH, LL_BUSY,
+ * LL_RATE after too many. */
+LL_MUST enum ll_result session_vault_unlock(struct session *s,
+    const void *passphrase, size_t len);
+/* Wipes the vault; workers with a person before them journal, end and are
+ * started again in front of a closed door. */
+void session_vault_lock(struct session *s);
+
+/* --- session_channel.c: handlers, after the login --- */
+
+void session_channel_open(struct session *s, struct msg *m);
+void session_channel_pty(struct session *s, struct msg *m);
+void session_channel_env(struct session *s, struct msg *m);
+void session_channel_shell(struct session *s, struct msg *m);
+void session_channel_exec(struct session *s, struct msg *m);
+void session_channel_subsystem(struct session *s, struct msg *m);
+void session_channel_resize(struct session *s, struct msg *m);
+void session_channel_closed(struct session *s, struct msg *m);
+
+/* --- session_worker.c --- */
+
+/* Gives the channel its terminal or sockets; the gate's ends go to fds_r (-1:
+ * none). */
+LL_MUST enum ll_result session_worker_open(struct session_channel *c,
+    int fds_r[2]);
+/* Starts the program of c->mode. */
+LL_MUST enum ll_result session_worker_start(struct session_channel *c);
+/* Collects workers that ended. */
+void session_worker_reap(struct session *s);
+/* The worker was told to end: SIGKILL if it is still there in five seconds. */
+void session_worker_expire(struct session_channel *c);
+/* SIGHUP now, SIGKILL for what is still there in five seconds. */
+void session_worker_hangup(struct session_channel *c);
+/* Forgets a channel without a worker. */
+void session_worker_release(struct session_channel *c);
+/* True while a worker runs. */
+bool session_worker_any(const struct session *s);
+
+/* --- session_agent.c --- */
+
+/* Serves the worker's requests from now on. */
+LL_MUST enum ll_result session_agent_watch(struct session_channel *c);
+
+#endif
