@@ -9,7 +9,9 @@ comment || /^[[:space:]]*\/\*/ {
 /^[[:space:]]*$/ { said = 0; next }
 /^(struct|enum|union)[^()]*\{/ { depth = 1 }
 depth { if (/^}/) depth = 0; next }
-/^#/ || /^(struct|enum) [a-z_]+;$/ || /^extern / || /^typedef/ { next }
+continued { continued = /\\$/; next }
+/^#/ { continued = /\\$/; next }
+/^(struct|enum) [a-z_]+;$/ || /^extern / || /^typedef/ { next }
 {
 	if (proto == "") { first = FNR; was = said }
 	proto = proto $0
