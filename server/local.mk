@@ -15,3 +15,24 @@ OBJS_letterlock-sftp = server/letterlock-sftp.o $(OBJS_sftp) \
 OBJS_test_sftp = $(OBJS_sftp)
 OBJS_test_sftp_stream = server/sftp_stream.o
 OBJS_fuzz_sftp = $(OBJS_sftp)
+
+# letterlock-relay
+OBJS_relay = $(addprefix server/,relay_mail.o relay_queue.o relay_send.o \
+  relay_smtp.o)
+OBJS_letterlock-relay = server/letterlock-relay.o server/child.o $(OBJS_relay)
+LIBS_letterlock-relay = -lcurl
+OBJS_test_relay = $(OBJS_relay)
+LIBS_test_relay = -lcurl
+
+# letterlock-portal
+OBJS_portal = $(addprefix server/,portal_answer.o portal_conn.o portal_file.o \
+  portal_http.o portal_letter.o portal_link.o portal_message.o portal_page.o \
+  portal_path.o portal_reply.o portal_route.o portal_session.o portal_store.o \
+  portal_style.o portal_upload.o)
+OBJS_letterlock-portal = server/letterlock-portal.o server/child.o \
+  $(OBJS_portal)
+LIBS_letterlock-portal = -lmicrohttpd -lgnutls
+OBJS_test_portal = $(OBJS_portal) server/child.o
+LIBS_test_portal = $(LIBS_letterlock-portal)
+OBJS_fuzz_portal = $(OBJS_test_portal)
+LIBS_fuzz_portal = $(LIBS_letterlock-portal)

@@ -1,0 +1,43 @@
+/*
+ * portal_store.h - the portal's one channel to the store, shared by threads.
+ *
+ * Requests of many threads are on their way at once, told apart by their
+ * sequence numbers, so that the store can commit them together.  When the
+ * store is restarted the requests in flight are sent again over the new
+ * channel.
+ */
+#ifndef LL_PORTAL_STORE_H
+#define LL_PORTAL_STORE_H
+
+#include <poll.h>
+
+#include "keys/result.h"
+#include "store/msg.h"
+
+#define PORTAL_STORE_MS 20000      /* how long a page waits for an answer */
+
+struct portal_store;
+
+LL_MUST enum ll_result portal_store_create(struct portal_store **s_r);
+/* After portal_store_stop, and when no thread uses it any more. */
+void portal_store_destroy(struct portal_store *s);
+
+/* Takes fd as the (new) channel; unanswered requests are sent again. */
+void portal_store_attach(struct portal_store *s, int fd);
+
+/* For the one thread that polls: descriptors and events to wait for (always
+ * two entries; -1 while there is no channel), then portal_store_pump. */
+void portal_store_poll(struct portal_store *s, struct pollfd p[2]);
+/* Reads and writes what goes; never blocks. */
+void portal_store_pump(struct portal_store *s);
+
+/* Sends the request (owned by s from now on) and waits.  LL_OK with the reply
+ * in *reply_r (the caller destroys it), or the answer's own result with NULL.
+ * LL_BUSY when no answer came in time or the portal stops. */
+LL_MUST enum ll_result portal_store_ask(struct portal_store *s,
+    struct msg *request, struct msg **reply_r);
+
+/* Ends every wait, now and from now on, with LL_BUSY. */
+void portal_store_stop(struct portal_store *s);
+
+#endif

@@ -1,0 +1,312 @@
+/* The notification mail, its headers, and the directory transport. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "keys/seal.h"
+#include "server/relay_mail.h"
+#include "server/relay_queue.h"
+#include "server/relay_send.h"
+#include "store/send.h"
+
+static const struct mail_settings settings = {
+	"Example Clinic", "post@clinic.example", "https://mail.clinic.example"
+};
+
+static struct notice
+plain_notice(void)
+{
+	struct notice n = {
+		"bob@partner.example",
+		"/m/0123456789ABCDEFGHJKMNPQRS/1123456789ABCDEFGHJKMNPQRS",
+		"Ada Example", "ada@clinic.example", 1790000000,
+		"abc123@clinic.example", 1789000000
+	};
+
+	return n;
+}
+
+static void
+test_mail_is_plain(void **state)
+{
+	static const char link[] = "\n\nhttps://mail.clinic.example/m/"
+	    "0123456789ABCDEFGHJKMNPQRS/1123456789ABCDEFGHJKMNPQRS\n\n";
+	struct notice n = plain_notice();
+	const char *why, *line, *end;
+	char *mail;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(mail_build(&n, &settings, &mail, &len, &why), LL_OK);
+	assert_int_equal(strlen(mail), len);
+	assert_non_null(strstr(mail, link));
+	assert_non_null(strstr(mail, "\nTo: <bob@partner.example>\n"));
+	assert_non_null(strstr(mail,
+	    "\nMessage-ID: <abc123@clinic.example>\n"));
+	assert_non_null(strstr(mail, "\nAuto-Submitted: auto-generated\n"));
+	assert_non_null(strstr(mail, "From: Example Clinic\n "
+	    "<post@clinic.example>\n"));
+	assert_non_null(strstr(mail, "Date: Thu, 10 Sep 2026 "));
+	assert_non_null(strstr(mail, "\nContent-Transfer-Encoding: 7bit\n"));
+	assert_non_null(strstr(mail, "Ada Example\n<ada@clinic.example>\n"));
+	for (line = mail; *line != '\0'; line = end + 1) {
+		end = strchr(line, '\n');
+		assert_non_null(end);
+		assert_true(end - line <= 120);
+	}
+	for (line = mail; *line != '\0'; line++)
+		assert_true(*line == '\n' || (*line >= 0x20 && *line <= 0x7e));
+	free(mail);
+}
+
+static void
+test_mail_refuses_injection(void **state)
+{
+	static const struct {
+		const char *to, *from, *path, *id;
+	} rows[] = {
+		{ "b@x.example\r\nBcc: c@y.example", NULL, NULL, NULL },
+		{ "b@x.example>\nRCPT TO:<c@y.example", NULL, NULL, NULL },
+		{ "b c@x.example", NULL, NULL, NULL },
+		{ NULL, "a@x.example\n\nbody", NULL, NULL },
+		{ NULL, NULL, "/m/A\nX: y", NULL },
+		{ NULL, NULL, "m/A", NULL },
+		{ NULL, NULL, NULL, "id@x\r\nX: y" },
+		{ NULL, NULL, NULL, "" },
+	};
+	struct notice n;
+	const char *why;
+	char *mail;
+	size_t i, len;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		n = plain_notice();
+		n.to = rows[i].to != NULL ? rows[i].to : n.to;
+		n.sender_email = rows[i].from != NULL ? rows[i].from :
+		    n.sender_email;
+		n.link_path = rows[i].path != NULL ? rows[i].path :
+		    n.link_path;
+		n.mail_id = rows[i].id != NULL ? rows[i].id : n.mail_id;
+		assert_int_equal(mail_build(&n, &settings, &mail, &len, &why),
+		    LL_USAGE);
+		assert_null(mail);
+		assert_non_null(why);
+	}
+}
+
+static void
+test_mail_foreign_names(void **state)
+{
+	struct mail_settings s = settings;
+	struct notice n = plain_notice();
+	const char *why;
+	char *mail;
+	size_t len;
+
+	(void)state;
+	s.org_name = "Klinik Z\xc3\xbcrich";
+	n.sender_name = "J\xc3\xb6rg\nX-Evil: yes";
+	assert_int_equal(mail_build(&n, &s, &mail, &len, &why), LL_OK);
+	assert_non_null(strstr(mail, "From: =?UTF-8?B?"));
+	assert_null(strstr(mail, "X-Evil"));
+	assert_null(strstr(mail, "\xc3"));
+	assert_non_null(strstr(mail, "\n<ada@clinic.example>\n"));
+	free(mail);
+}
+
+static void
+test_phrase(void **state)
+{
+	static const struct {
+		const char *text, *expect;
+	} rows[] = {
+		{ "Example Clinic", "Example Clinic" },
+		{ "A. \"B\" \\ C", "\"A. \\\"B\\\" \\\\ C\"" },
+		{ "a\r\nb", "a  b" },
+		{ "=?UTF-8?Q?x?=", "\"=?UTF-8?Q?x?=\"" },
+		{ "\xc3\xa9", "=?UTF-8?B?w6k=?=" },
+	};
+	char out[200], longer[401];
+	const char *p;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		mail_phrase(rows[i].text, 6, out, sizeof(out));
+		assert_string_equal(out, rows[i].expect);
+	}
+	for (i = 0; i < 400; i += 2)
+		memcpy(longer + i, "\xc3\xa9", 2);
+	longer[400] = '\0';
+	mail_phrase(longer, 6, out, sizeof(out));
+	assert_true(strlen(out) < sizeof(out));
+	for (p = out; (p = strstr(p, "=?")) != NULL; p += 2)
+		assert_true(strchr(p, '\n') == NULL ||
+		    strchr(p, '\n') - p <= 76);
+}
+
+static void
+test_directory(void **state)
+{
+	char path[] = "/tmp/ll-relay-XXXXXX", relay[64], file[128], got[16];
+	struct relay_settings s = { relay, "", "", "", "", "p@x.example" };
+	struct relay_outcome o;
+	struct relay_way *w;
+	char text[ID_TEXT + 1];
+	const char *why;
+	struct id id;
+	FILE *f;
+
+	(void)state;
+	assert_non_null(mkdtemp(path));
+	snprintf(relay, sizeof(relay), "dir:%s", path);
+	assert_int_equal(relay_way_open(&s, &w, &why), LL_OK);
+	id_random(&id);
+	id_text(&id, text);
+	relay_way_send(w, "b@x.example", &id, "one\n", 4, &o);
+	assert_int_equal(o.outcome, QUEUE_SENT);
+	/* The same row again is the same file. */
+	relay_way_send(w, "b@x.example", &id, "two\n", 4, &o);
+	assert_int_equal(o.outcome, QUEUE_SENT);
+	snprintf(file, sizeof(file), "%s/%s.eml", path, text);
+	f = fopen(file, "r");
+	assert_non_null(f);
+	assert_non_null(fgets(got, sizeof(got), f));
+	fclose(f);
+	assert_string_equal(got, "two\n");
+	assert_int_equal(unlink(file), 0);
+	assert_int_equal(rmdir(path), 0);
+	/* The directory is gone: try again later. */
+	relay_way_send(w, "b@x.example", &id, "x\n", 2, &o);
+	assert_int_equal(o.outcome, QUEUE_RETRY);
+	assert_true(o.unreachable);
+	relay_way_close(w);
+}
+
+static void
+test_smtp_refuses(void **state)
+{
+	struct relay_settings s = { "smtp://127.0.0.1:1", "", "", "", "",
+	    "p@x.example" };
+	struct relay_outcome o;
+	struct relay_way *w;
+	const char *why;
+	struct id id;
+
+	(void)state;
+	id_random(&id);
+	s.mail_from = "p@x.example\r\nX";
+	assert_int_equal(relay_way_open(&s, &w, &why), LL_USAGE);
+	assert_non_null(why);
+	s.mail_from = "p@x.example";
+	s.relay = "http://127.0.0.1/";
+	assert_int_equal(relay_way_open(&s, &w, &why), LL_USAGE);
+	s.relay = "smtp://127.0.0.1:1";
+	assert_int_equal(relay_way_open(&s, &w, &why), LL_OK);
+	relay_way_send(w, "a@x.example>\r\nDATA", &id, "x\n", 2, &o);
+	assert_int_equal(o.outcome, QUEUE_REFUSED);
+	relay_way_send(w, "a@x.example", &id, "x\n", 2, &o);
+	assert_int_equal(o.outcome, QUEUE_RETRY);
+	assert_true(o.unreachable);
+	assert_true(strlen(o.words) > 0);
+	relay_way_close(w);
+	assert_true(relay_is_loopback("smtp://127.0.0.1:25"));
+	assert_true(relay_is_loopback("smtp://[::1]:25"));
+	assert_true(relay_is_loopback("smtp://localhost"));
+	assert_false(relay_is_loopback("smtp://localhost.example:25"));
+	assert_false(relay_is_loopback("smtp://mx.example:25"));
+}
+
+/* A row as the store leases it, sealed with what the relay itself gave. */
+static struct msg *
+leased_row(const struct secret *root, const struct id *id, uint64_t day)
+{
+	struct seal_context ctx = { .type = SEAL_QUEUE, .object = *id,
+	    .generation = day };
+	struct msg *key, *m;
+	struct tlv_out out;
+	const uint8_t *pk, *wrap;
+	uint8_t *box;
+	size_t wrap_len, box_len;
+
+	assert_int_equal(queue_key_request(root, day, &key), LL_OK);
+	pk = view_hash(msg_view(key), F_QUEUE_PK);
+	wrap = view_bytes(msg_view(key), F_WRAP, &wrap_len);
+	tlv_out_init(&out, 4096);
+	tlv_put_u64(&out, QT_KIND, 1);
+	tlv_put_text(&out, QT_TO, "bob@partner.example");
+	tlv_put_text(&out, QT_LINK_PATH, "/m/X/Y");
+	tlv_put_text(&out, QT_SENDER_EMAIL, "ada@clinic.example");
+	tlv_put_u64(&out, QT_EXPIRES, 77);
+	assert_int_equal(seal_box(pk, &ctx, out.data, out.len, &box,
+	    &box_len), LL_OK);
+	assert_int_equal(msg_create(MSG_REPLY, OP_QUEUE_LEASE, &m), LL_OK);
+	msg_put_id(m, F_QUEUE_ID, id);
+	msg_put_u64(m, F_QUEUE_DAY, day);
+	msg_put_bytes(m, F_QUEUE_PK, pk, HASH_BYTES);
+	msg_put_bytes(m, F_WRAP, wrap, wrap_len);
+	msg_put_bytes(m, F_PAYLOAD, box, box_len);
+	msg_put_text(m, F_MAIL_ID, "m@x.example");
+	tlv_out_finish(&out);
+	free(box);
+	msg_destroy(key);
+	return m;
+}
+
+static void
+test_queue_row(void **state)
+{
+	struct secret root, other, payload;
+	struct notice n;
+	struct id id;
+	struct msg *m;
+
+	(void)state;
+	assert_int_equal(secret_random(&root, 32), LL_OK);
+	assert_int_equal(secret_random(&other, 32), LL_OK);
+	id_random(&id);
+	m = leased_row(&root, &id, 20780);
+	assert_int_equal(queue_row_open(&root, msg_view(m), &payload, &n),
+	    LL_OK);
+	assert_string_equal(n.to, "bob@partner.example");
+	assert_string_equal(n.link_path, "/m/X/Y");
+	assert_string_equal(n.sender_name, "");
+	assert_int_equal(n.expires, 77);
+	assert_string_equal(n.mail_id, "m@x.example");
+	secret_finish(&payload);
+	assert_int_equal(queue_row_open(&other, msg_view(m), &payload, &n),
+	    LL_AUTH);
+	assert_null(payload.data);
+	msg_destroy(m);
+	secret_finish(&root);
+	secret_finish(&other);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_mail_is_plain),
+		cmocka_unit_test(test_mail_refuses_injection),
+		cmocka_unit_test(test_mail_foreign_names),
+		cmocka_unit_test(test_phrase),
+		cmocka_unit_test(test_directory),
+		cmocka_unit_test(test_smtp_refuses),
+		cmocka_unit_test(test_queue_row),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	if (secret_setup(65536) != LL_OK)
+		return 1;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
