@@ -15,7 +15,13 @@
 
 #include "keys/result.h"
 
-/* Groups of system calls, OR-ed. */
+/*
+ * Groups of system calls, OR-ed.  Limits are inherited by what a program
+ * executes: one with SANDBOX_FORK needs the groups, paths, descriptors and
+ * address space of its children too.  Looking at files without READ or FILES
+ * gives EACCES, as does an AF_UNIX socket without NET; executable memory gives
+ * EPERM; whatever else is not allowed kills the process (SIGSYS).
+ */
 #define SANDBOX_BASE     0x0001u /* read write poll epoll memory time futex
                                     signals exit getrandom fstat lseek close
                                     dup fcntl sendmsg recvmsg shutdown */
@@ -30,6 +36,7 @@
 #define SANDBOX_SOCKPAIR 0x0100u /* socketpair, pipe2, memfd_create */
 #define SANDBOX_SOCKOPT  0x0200u /* setsockopt, getsockopt (TCP_QUICKACK) */
 #define SANDBOX_TTY      0x0400u /* ioctl TCGETS.. TIOCGWINSZ only */
+#define SANDBOX_ALL      0x07ffu /* still no ptrace, mount, bpf, setuid... */
 
 struct sandbox_path {
 	const char *path;       /* or NULL at the end of the list */
@@ -42,15 +49,20 @@ struct sandbox {
 	uint32_t calls;                    /* SANDBOX_* */
 	size_t address_space_mib;          /* RLIMIT_AS, 0: unlimited */
 	unsigned open_files;               /* RLIMIT_NOFILE, 0: leave */
-	bool no_children;                  /* RLIMIT_NPROC 0 */
+	bool no_children;                  /* RLIMIT_NPROC 0; not with
+	                                      SANDBOX_THREADS */
 };
 
-/* paths: run-time list (data directory, binaries), may be NULL: none.
+/* paths: run-time list (data directory, binaries), may be NULL: none; what
+ * does not exist is passed over.  TCP connections need SANDBOX_NET and TCP
+ * listening SANDBOX_ACCEPT in Landlock as well (kernel 6.7), and signals reach
+ * only processes in the same sandbox or started from it (6.12).
  * Returns LL_OK, or LL_IO with *why_r naming the step that failed; a kernel
  * without Landlock is reported once on standard error and is no failure,
  * seccomp missing is.  The environment variable LETTERLOCK_SANDBOX=off (read
  * only when the process is dumpable and not set-id; tests' positive control)
- * skips seccomp and Landlock. */
+ * leaves only RLIMIT_CORE, RLIMIT_NOFILE and no_new_privs.  Builds with
+ * AddressSanitizer set no address space limit and let its reports through. */
 LL_MUST enum ll_result sandbox_enter(const struct sandbox *s,
     const struct sandbox_path *paths, const char **why_r);
 
