@@ -32,6 +32,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 
@@ -164,6 +165,7 @@ class House:
             os.mkdir(folder, 0o700)
         self.env = dict(ENV, **(env or {}))
         self.daemon, self.users, self.known = None, {}, {}
+        self.lock = threading.Lock()
         self.ssh_port, self.portal_port = free_port(), free_port()
         scheme = "https" if https else "http"
         self.portal_url = f"{scheme}://127.0.0.1:{self.portal_port}"
@@ -283,6 +285,10 @@ class House:
     def procs(self, name=None):
         """Processes of this house, also those whose parent was killed.
         name: "letterlock-store" and so on (comm keeps 15 characters)."""
+        with self.lock:
+            return self.find_procs(name)
+
+    def find_procs(self, name):
         if self.daemon is not None:
             root = process(self.daemon.pid)
             if root and root.state != "Z":
