@@ -8,6 +8,11 @@ PROGRAMS += letterlockd
 OBJS_letterlockd = $(OBJS_daemon) $(addprefix server/,letterlockd.o \
   control.o house.o limits.o notify.o pair.o service.o)
 
+PROGRAMS += letterlock
+OBJS_letterlock = $(OBJS_daemon) $(addprefix server/,letterlock.o \
+  archive.o cert.o command.o copy.o enrol.o enrol_answer.o local.o setup.o)
+LIBS_letterlock = -ljansson -lgnutls
+
 # letterlock-sftp
 OBJS_sftp = server/sftp_wire.o server/sftp_path.o server/sftp_serve.o
 OBJS_letterlock-sftp = server/letterlock-sftp.o $(OBJS_sftp) \

@@ -100,31 +100,31 @@ load_file(const char *path, int private, struct secret *root_r, char *why)
 	return r;
 }
 
-/* A line typed at the terminal, without echo.  fgets would keep a copy in its
- * buffer, so bytes are read one by one. */
-static enum ll_result
-ask_passphrase(struct secret *p_r)
+/* fgets would keep a copy in its buffer, so bytes are read one by one. */
+enum ll_result
+root_ask(const char *prompt, struct secret *p_r)
 {
 	struct termios old, quiet;
 	bool tty = tcgetattr(STDIN_FILENO, &old) == 0;
-	enum ll_result r = secret_init(p_r, KDF_INPUT_MAX);
+	enum ll_result r = secret_init(p_r, KDF_INPUT_MAX + 1);
 	size_t len = 0;
 
 	if (r)
 		return r;
 	if (tty) {
-		fputs("Passphrase of the root secret: ", stderr);
+		fputs(prompt, stderr);
 		quiet = old;
 		quiet.c_lflag &= ~(tcflag_t)ECHO;
 		(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
 	}
-	while (len < p_r->len && read(STDIN_FILENO, p_r->data + len, 1) == 1 &&
+	while (len + 1 < p_r->len && read(STDIN_FILENO, p_r->data + len, 1) == 1 &&
 	    p_r->data[len] != '\n')
 		len++;
 	if (tty) {
 		(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &old);
 		fputc('\n', stderr);
 	}
+	p_r->data[len] = '\0';
 	p_r->len = len;
 	return LL_OK;
 }
@@ -178,7 +178,7 @@ load_sealed(const char *path, struct secret *root_r, char *why)
 		    r == LL_IO ? strerror(errno) : ll_result_text(r));
 		return r;
 	}
-	r = ask_passphrase(&passphrase);
+	r = root_ask("Passphrase of the root secret: ", &passphrase);
 	if (r == LL_OK)
 		r = open_sealed(&sealed, &passphrase, root_r);
 	if (r)

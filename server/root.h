@@ -35,6 +35,10 @@ LL_MUST enum ll_result root_load(const struct config *c,
 LL_MUST enum ll_result root_save(const char *dir, const struct secret *root,
     const struct secret *passphrase);
 
+/* Asks for a line on standard input, without echo when that is a terminal; a
+ * NUL that len does not count follows. */
+LL_MUST enum ll_result root_ask(const char *prompt, struct secret *p_r);
+
 /* The key of one purpose (LABEL_ROOT_*): 32 bytes. */
 LL_MUST enum ll_result root_key(const struct secret *root, enum label label,
     struct secret *key_r);
