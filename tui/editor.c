@@ -581,6 +581,14 @@ editor_view(struct editor *e, int width, int height)
 	e->height = height < 1 ? 1 : height;
 	find_row(e, e->top, &top, &end, &next);
 	e->top = top;
+	/* mostly the cursor is in sight */
+	for (; row < e->height && e->at >= top; row++) {
+		end = wrap_row(e->text, e->len, top, e->width, &next);
+		if (e->at < next || !row_after(e, end, next))
+			return;
+		top = next;
+	}
+	row = 0;
 	find_row(e, e->at, &start, &end, &next);
 	if (start < e->top) {
 		e->top = start;
@@ -600,7 +608,9 @@ editor_row(const struct editor *e, int row, size_t *at_r, size_t *end_r)
 {
 	size_t at, end, next;
 
-	find_row(e, e->top, &at, &end, &next);
+	/* top is a row's start since the last editor_view */
+	at = e->top;
+	end = wrap_row(e->text, e->len, at, e->width, &next);
 	for (; row > 0; row--) {
 		if (!row_after(e, end, next))
 			return false;
