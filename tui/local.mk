@@ -1,4 +1,13 @@
 # tui/
-OBJS_letterlock-tui += tui/editor.o tui/hint.o tui/input.o tui/paint.o \
-  tui/qr.o tui/term.o tui/undo.o tui/view.o tui/wrap.o
+OBJS_screen = tui/account.o tui/admin.o tui/compose.o tui/dialog.o \
+  tui/drafts.o tui/editor.o tui/enrol.o tui/folders.o tui/hint.o \
+  tui/input.o tui/lines.o tui/mailbox.o tui/paint.o tui/plan.o tui/qr.o \
+  tui/reader.o tui/recipients.o tui/screen.o tui/status.o tui/term.o \
+  tui/undo.o tui/unlock.o tui/view.o tui/words.o tui/wrap.o
+OBJS_letterlock-tui += $(OBJS_screen)
 LIBS_letterlock-tui += -lncursesw -ltinfo -lqrencode
+
+OBJS_test_editor = tui/editor.o tui/undo.o tui/wrap.o
+OBJS_test_input = tui/input.o tui/wrap.o
+OBJS_test_qr = tui/qr.o
+LIBS_test_qr = -lqrencode
