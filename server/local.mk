@@ -15,6 +15,7 @@ LIBS_letterlock = -ljansson -lgnutls
 
 # letterlock-sftp
 OBJS_sftp = server/sftp_wire.o server/sftp_path.o server/sftp_serve.o
+PROGRAMS += letterlock-sftp
 OBJS_letterlock-sftp = server/letterlock-sftp.o $(OBJS_sftp) \
   server/sftp_stream.o server/sftp_box.o
 OBJS_test_sftp = $(OBJS_sftp)
