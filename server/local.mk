@@ -40,5 +40,7 @@ OBJS_letterlock-portal = server/letterlock-portal.o server/child.o \
 LIBS_letterlock-portal = -lmicrohttpd -lgnutls
 OBJS_test_portal = $(OBJS_portal) server/child.o
 LIBS_test_portal = $(LIBS_letterlock-portal)
+OBJS_test_portal_http = $(OBJS_test_portal)
+LIBS_test_portal_http = $(LIBS_letterlock-portal)
 OBJS_fuzz_portal = $(OBJS_test_portal)
 LIBS_fuzz_portal = $(LIBS_letterlock-portal)

@@ -107,16 +107,21 @@ void http_connection(void *cls, struct MHD_Connection *mhd, void **context,
 
 /* --- portal_link.c: /m/LOCATOR/SECRET --- */
 
+/* Shows site words and form, or how the link ended; changes nothing. */
 LL_MUST enum MHD_Result link_get(struct request *q);
+/* Tries the code that was sent. */
 LL_MUST enum MHD_Result link_post(struct request *q);
 
 /* --- portal_message.c: /o/DELIVERY, /o/DELIVERY/close --- */
 
+/* Shows the opened message. */
 LL_MUST enum MHD_Result message_get(struct request *q);
+/* Forgets its key. */
 LL_MUST enum MHD_Result message_close(struct request *q);
 
 /* --- portal_file.c: /o/DELIVERY/f/N --- */
 
+/* Streams an attachment. */
 LL_MUST enum MHD_Result file_get(struct request *q);
 
 /* --- portal_reply.c: /o/DELIVERY/reply --- */

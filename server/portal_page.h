@@ -20,6 +20,7 @@ struct page {
 	bool failed;
 };
 
+/* An empty page; no allocation. */
 void page_init(struct page *p);
 /* Wipes and frees. */
 void page_finish(struct page *p);

@@ -30,11 +30,14 @@ struct opened {
 	struct secret key;
 };
 
+/* Wipes; safe to repeat. */
 void opened_finish(struct opened *o);
 
 struct sessions;
 
+/* An empty table. */
 LL_MUST enum ll_result sessions_create(struct sessions **s_r);
+/* Wipes and frees.  NULL is fine. */
 void sessions_destroy(struct sessions *s);
 
 /* Puts (or replaces) an entry.  now_ms: monotonic.  When the table is full the

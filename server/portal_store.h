@@ -18,6 +18,7 @@
 
 struct portal_store;
 
+/* Without a channel yet: requests wait for portal_store_attach. */
 LL_MUST enum ll_result portal_store_create(struct portal_store **s_r);
 /* After portal_store_stop, and when no thread uses it any more. */
 void portal_store_destroy(struct portal_store *s);

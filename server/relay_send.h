@@ -21,7 +21,7 @@ struct relay_settings {
 	const char *user;          /* "" for none */
 	const char *password_file; /* read once, at start */
 	const char *ca;            /* file of CA certificates, "" system's */
-	const char *tls;           /* "required", "none", or "" */
+	const char *tls;           /* "required", "off", or "" */
 	const char *mail_from;
 };
 
@@ -52,9 +52,13 @@ void relay_way_send(struct relay_way *w, const char *to, const struct id *id,
 /* --- the bodies of the above --- */
 
 struct relay_smtp;
+
+/* As relay_way_open, for smtp:// and smtps://. */
 LL_MUST enum ll_result relay_smtp_open(const struct relay_settings *s,
     struct relay_smtp **w_r, const char **why_r);
+/* As relay_way_close. */
 void relay_smtp_close(struct relay_smtp *w);
+/* As relay_way_send. */
 void relay_smtp_send(struct relay_smtp *w, const char *to, const char *mail,
     size_t len, struct relay_outcome *o_r);
 

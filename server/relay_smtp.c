@@ -191,7 +191,7 @@ copy_settings(struct relay_smtp *w, const struct relay_settings *s)
 	while (len > 0 && s->relay[len - 1] == '/')
 		len--;
 	w->implicit_tls = strncmp(s->relay, "smtps://", 8) == 0;
-	w->tls_none = strcmp(s->tls, "none") == 0;
+	w->tls_none = strcmp(s->tls, "off") == 0;
 	w->tls_required = strcmp(s->tls, "required") == 0 ||
 	    (s->tls[0] == '\0' && !relay_is_loopback(s->relay));
 	if (asprintf(&w->url, "%.*s/%s", (int)len, s->relay,
