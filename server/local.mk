@@ -25,6 +25,7 @@ OBJS_fuzz_sftp = $(OBJS_sftp)
 # letterlock-relay
 OBJS_relay = $(addprefix server/,relay_mail.o relay_queue.o relay_send.o \
   relay_smtp.o)
+PROGRAMS += letterlock-relay
 OBJS_letterlock-relay = server/letterlock-relay.o server/child.o $(OBJS_relay)
 LIBS_letterlock-relay = -lcurl
 OBJS_test_relay = $(OBJS_relay)
@@ -35,6 +36,7 @@ OBJS_portal = $(addprefix server/,portal_answer.o portal_conn.o portal_file.o \
   portal_http.o portal_letter.o portal_link.o portal_message.o portal_page.o \
   portal_path.o portal_reply.o portal_route.o portal_session.o portal_store.o \
   portal_style.o portal_upload.o)
+PROGRAMS += letterlock-portal
 OBJS_letterlock-portal = server/letterlock-portal.o server/child.o \
   $(OBJS_portal)
 LIBS_letterlock-portal = -lmicrohttpd -lgnutls
