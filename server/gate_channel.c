@@ -1,5 +1,6 @@
 #include "server/gate.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -47,6 +48,19 @@ channel_ask(struct gate_channel *c, struct msg *request)
 	return r == LL_OK ? 0 : 1;
 }
 
+/* A worker's descriptor, which must never make the gate wait. */
+static int
+channel_take(struct msg *reply, unsigned n)
+{
+	const int fd = msg_take_fd(reply, n);
+	const int flags = fd < 0 ? -1 : fcntl(fd, F_GETFL);
+
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0)
+		return fd;
+	(void)close(fd);
+	return -1;
+}
+
 /* The same for what starts a worker: takes its descriptors. */
 static int
 channel_start(struct gate_channel *c, struct msg *request)
@@ -61,8 +75,8 @@ channel_start(struct gate_channel *c, struct msg *request)
 		return 1;
 	}
 	c->started = true;
-	c->io = msg_take_fd(reply, 0);
-	c->err = msg_take_fd(reply, 1);
+	c->io = channel_take(reply, 0);
+	c->err = channel_take(reply, 1);
 	c->out_done = c->io < 0;
 	if (view_has(msg_view(reply), F_EXIT)) {
 		c->exit_known = true;

@@ -194,9 +194,14 @@ gate_tcp(struct gate *g, short revents)
 	}
 	if (!g->authed)
 		gate_quick(g);
-	if (ssh_event_dopoll(g->event, 0) == SSH_ERROR ||
-	    !ssh_is_connected(g->ssh))
-		g->over = true;
+	if (ssh_event_dopoll(g->event, 0) != SSH_ERROR &&
+	    ssh_is_connected(g->ssh) && !(ssh_get_status(g->ssh) &
+	    (SSH_CLOSED | SSH_CLOSED_ERROR)))
+		return;
+	/* A packet out of turn leaves libssh in error, the client connected. */
+	if (strstr(ssh_get_error(g->ssh), "rejected packet"))
+		gate_lost(g, CHILD_VIOLATION);
+	g->over = true;
 }
 
 static bool
@@ -300,15 +305,10 @@ gate_start(struct gate *g)
 	return r;
 }
 
-/* libssh ends the connection by itself when a packet comes out of turn. */
 static void
 gate_reason(struct gate *g)
 {
-	if (g->why != CHILD_DONE || g->authed)
-		return;
-	if (strstr(ssh_get_error(g->ssh), "rejected packet"))
-		g->why = CHILD_VIOLATION;
-	else if (gate_hook_signed() == 0)
+	if (g->why == CHILD_DONE && !g->authed && gate_hook_signed() == 0)
 		g->why = CHILD_KEX;
 }
 

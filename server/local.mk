@@ -46,3 +46,14 @@ OBJS_test_portal_http = $(OBJS_test_portal)
 LIBS_test_portal_http = $(LIBS_letterlock-portal)
 OBJS_fuzz_portal = $(OBJS_test_portal)
 LIBS_fuzz_portal = $(LIBS_letterlock-portal)
+
+# one gate and one session per SSH connection
+OBJS_gate = $(addprefix server/,gate_auth.o gate_channel.o gate_hook.o \
+  gate_key.o gate_pump.o gate_transport.o)
+PROGRAMS += letterlock-gate letterlock-session
+OBJS_letterlock-gate = server/letterlock-gate.o $(OBJS_gate)
+LIBS_letterlock-gate = -lssh
+OBJS_letterlock-session = $(addprefix server/,letterlock-session.o \
+  enrol.o enrol_answer.o session_agent.o session_auth.o session_channel.o \
+  session_key.o session_store.o session_vault.o session_worker.o)
+LIBS_letterlock-session = -lhogweed -lgmp
