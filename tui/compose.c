@@ -327,15 +327,14 @@ draw_part(struct compose *c, enum part p, int y)
 static void
 draw_files(const struct compose *c, int y)
 {
-	char text[600], size[24];
+	char path[CENTER_UPLOAD_PATH], size[24];
 	uint64_t bytes = 0;
 	size_t i;
 
 	if (c->d.attachment_count == 0) {
-		if (center_upload_path(&c->d, text, sizeof(text)))
-			text[0] = '\0';
+		center_upload_path(&c->d, path);
 		(void)paint_format(y, 0, paint_cols(), PAINT_PLAIN,
-		    "   Files: %s", text);
+		    "   Files: none (scp FILE HOST:%s)", path);
 		return;
 	}
 	for (i = 0; i < c->d.attachment_count; i++)
@@ -686,13 +685,13 @@ static void
 files(struct view *v)
 {
 	struct compose *c = v->state;
-	char text[1400], path[200], size[24];
+	char text[1400], path[CENTER_UPLOAD_PATH], size[24];
 	size_t i, n = 0;
 
-	if (center_upload_path(&c->d, path, sizeof(path)))
-		path[0] = '\0';
-	n = (size_t)snprintf(text, sizeof(text), "To attach a file, on your "
-	    "own computer: %s\n\n", path);
+	center_upload_path(&c->d, path);
+	n = (size_t)snprintf(text, sizeof(text), "To attach a file, type on "
+	    "your own computer:\n\n    scp FILE HOST:%s\n\nIt shows up here "
+	    "by itself.\n\n", path);
 	for (i = 0; i < c->d.attachment_count && n < sizeof(text) - 300; i++) {
 		words_bytes(c->d.attachments[i].plain_bytes, size,
 		    sizeof(size));

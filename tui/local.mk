@@ -11,3 +11,5 @@ OBJS_test_editor = tui/editor.o tui/undo.o tui/wrap.o
 OBJS_test_input = tui/input.o tui/wrap.o
 OBJS_test_qr = tui/qr.o
 LIBS_test_qr = -lqrencode
+OBJS_test_screen = tests/unit/fake_center.o $(OBJS_screen)
+LIBS_test_screen = -lncursesw -ltinfo -lqrencode

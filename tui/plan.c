@@ -12,7 +12,7 @@
 #include "tui/paint.h"
 
 struct plan {
-	const struct draft *d;       /* the composer's, below */
+	struct draft *d;             /* the composer's, below */
 	struct center_plan p;
 	struct lines lines;
 	struct center_send_options options;
@@ -89,7 +89,7 @@ plan_init(struct view *v, const void *arg)
 	struct plan *s = v->state;
 	enum ll_result r;
 
-	s->d = arg;
+	s->d = *(struct draft *const *)arg;
 	s->options.delay_secs = center_self(view_center())->undo_secs;
 	r = center_plan(view_center(), s->d, &s->p);
 	if (!r)
@@ -243,5 +243,5 @@ static const struct view_ops plan_ops = {
 void
 plan_open(struct draft *d)
 {
-	(void)view_push(&plan_ops, d);
+	(void)view_push(&plan_ops, &d);
 }

@@ -15,6 +15,7 @@
 #include "tui/view.h"
 
 #define TICK_MS 1000
+#define LOST_MS 500
 
 static struct {
 	struct center *center;
@@ -358,6 +359,9 @@ timeout(void)
 	uint64_t now = loop_now_ms();
 	size_t i;
 
+	/* the store is looked for by asking for events */
+	if (house.lost)
+		return LOST_MS;
 	for (i = 0; i < house.depth; i++)
 		if (house.stack[i].ops->tick)
 			return now - house.last_tick >= TICK_MS ? 0 :
