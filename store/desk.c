@@ -265,20 +265,36 @@ config_number(const struct desk *d, const char *key, uint64_t otherwise)
 	return errno || *end ? otherwise : n;
 }
 
+/* A session whose store is away is busy for a while. */
+static enum ll_result
+say_hello(struct desk *d, struct msg **reply_r)
+{
+	uint64_t until = loop_now_ms() + (uint64_t)d->patience_ms;
+	struct msg *m;
+	enum ll_result r;
+
+	for (;;) {
+		r = msg_create(MSG_REQUEST, OP_AGENT_HELLO, &m);
+		if (r)
+			return r;
+		r = desk_ask_agent(d, m, reply_r);
+		if (r != LL_BUSY || loop_now_ms() >= until)
+			return r;
+		(void)poll(NULL, 0, RETRY_MS);
+	}
+}
+
 static enum ll_result
 hello(struct desk *d)
 {
 	struct desk_self *s = &d->self;
-	struct msg *m, *reply;
+	struct msg *reply;
 	struct tlv_view v;
 	struct tlv_field f;
 	size_t at = 0;
 	enum ll_result r;
 
-	r = msg_create(MSG_REQUEST, OP_AGENT_HELLO, &m);
-	if (r)
-		return r;
-	r = desk_ask_agent(d, m, &reply);
+	r = say_hello(d, &reply);
 	if (r)
 		return r;
 	v = msg_view(reply);

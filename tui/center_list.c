@@ -43,6 +43,13 @@ add_cleaned(char ***list, size_t *count, char *const *texts, size_t more)
 	return LL_OK;
 }
 
+/* An envelope that was not opened has no strings. */
+static enum ll_result
+clean_or_none(const char *text, char **out_r)
+{
+	return center_clean(text ? text : "", CLEAN_LINE, out_r);
+}
+
 enum ll_result
 center_row_fill(const struct mail_row *m, struct center_row *row_r)
 {
@@ -57,11 +64,11 @@ center_row_fill(const struct mail_row *m, struct center_row *row_r)
 	row_r->unread = m->unread;
 	row_r->time = m->time;
 	row_r->result = m->result;
-	r = center_clean(e->from, CLEAN_LINE, &row_r->from);
+	r = clean_or_none(e->from, &row_r->from);
 	if (r == LL_OK)
-		r = center_clean(e->from_name, CLEAN_LINE, &row_r->from_name);
+		r = clean_or_none(e->from_name, &row_r->from_name);
 	if (r == LL_OK)
-		r = center_clean(e->subject, CLEAN_LINE, &row_r->subject);
+		r = clean_or_none(e->subject, &row_r->subject);
 	if (r == LL_OK)
 		r = add_cleaned(&row_r->to, &row_r->to_count, e->to,
 		    e->to_count);
@@ -247,16 +254,55 @@ center_message_finish(struct center_message *m)
 	memset(m, 0, sizeof *m);
 }
 
+static bool
+is_taken(const struct center_message *m, unsigned n, const char *name)
+{
+	unsigned i;
+
+	for (i = 0; i < n; i++)
+		if (strcmp(m->attachments[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* The name under which sftp shows it: the second "a.pdf" is "a (2).pdf". */
+static enum ll_result
+attachment_name(const struct center_message *m, unsigned n,
+    const char *foreign, char **name_r)
+{
+	char *clean = NULL;
+	const char *dot;
+	unsigned k;
+	int stem;
+	enum ll_result r;
+
+	r = clean_file_name(foreign, strlen(foreign), &clean);
+	if (r)
+		return r;
+	dot = strrchr(clean, '.');
+	stem = dot && dot > clean ? (int)(dot - clean) : (int)strlen(clean);
+	*name_r = strdup(clean);
+	for (k = 2; *name_r && is_taken(m, n, *name_r); k++) {
+		free(*name_r);
+		if (asprintf(name_r, "%.*s (%u)%s", stem, clean, k,
+		    clean + stem) < 0)
+			*name_r = NULL;
+	}
+	free(clean);
+	return *name_r ? LL_OK : LL_NOMEM;
+}
+
 static enum ll_result
 fill_attachment(const struct id *message, const struct envelope_object *o,
-    unsigned n, struct center_attachment *a)
+    unsigned n, struct center_message *m)
 {
+	struct center_attachment *a = &m->attachments[n];
 	char id[ID_TEXT + 1];
 	enum ll_result r;
 
-	a->n = n;
+	a->n = n + 1;
 	a->bytes = o->plain_bytes;
-	r = clean_file_name(o->name, strlen(o->name), &a->name);
+	r = attachment_name(m, n, o->name, &a->name);
 	if (r == LL_OK)
 		r = center_clean(o->type, CLEAN_LINE, &a->type);
 	if (r)
@@ -284,7 +330,7 @@ fill_attachments(const struct mail *mail, struct center_message *m)
 	m->attachment_count = e->object_count - 1;
 	for (i = 0; i < m->attachment_count && r == LL_OK; i++)
 		r = fill_attachment(&e->message, &e->objects[i + 1],
-		    (unsigned)i + 1, &m->attachments[i]);
+		    (unsigned)i, m);
 	return r;
 }
 

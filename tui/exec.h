@@ -1,0 +1,75 @@
+/*
+ * exec.h - verbs that run to their end and print text or JSON (CONTRACT.md).
+ *
+ * Each exec_* is a verb's run (verb.h): it writes to call->out, which is shown
+ * only if it returns LL_OK, so that standard output stays empty on failure.
+ */
+#ifndef LL_EXEC_H
+#define LL_EXEC_H
+
+#include <jansson.h>
+
+#include "keys/result.h"
+#include "tui/verb.h"
+
+/* Runs the command that came with AGENT_HELLO: reads standard input where the
+ * verb wants it, writes to standard output and error.  Returns the exit
+ * status. */
+int exec_main(struct center *c);
+
+/* The sentence for a failed call: the verb's own, or the center's. */
+const char *exec_words(const struct verb_call *call, enum ll_result r);
+/* Writes call->out's text to fd, then does what was to follow (read mark). */
+LL_MUST enum ll_result exec_deliver(struct verb_call *call,
+    const char *text, size_t len, int fd);
+
+enum ll_result exec_help(struct verb_call *call);
+enum ll_result exec_whoami(struct verb_call *call);
+enum ll_result exec_list(struct verb_call *call);
+enum ll_result exec_thread(struct verb_call *call);
+enum ll_result exec_drafts(struct verb_call *call);
+enum ll_result exec_show(struct verb_call *call);
+enum ll_result exec_archive(struct verb_call *call);
+enum ll_result exec_trash(struct verb_call *call);
+enum ll_result exec_restore(struct verb_call *call);
+enum ll_result exec_purge(struct verb_call *call);
+enum ll_result exec_unread(struct verb_call *call);
+enum ll_result exec_people(struct verb_call *call);
+enum ll_result exec_send(struct verb_call *call);
+enum ll_result exec_plan(struct verb_call *call);
+enum ll_result exec_attach(struct verb_call *call);
+enum ll_result exec_discard(struct verb_call *call);
+enum ll_result exec_undo(struct verb_call *call);
+enum ll_result exec_status(struct verb_call *call);
+enum ll_result exec_withdraw(struct verb_call *call);
+enum ll_result exec_reissue(struct verb_call *call);
+enum ll_result exec_admin(struct verb_call *call);
+
+/* --- for the parts --- */
+
+/* The one id the call names, as a message of one's own.  LL_USAGE, LL_NOTFOUND
+ * with call->why. */
+LL_MUST enum ll_result exec_id(struct verb_call *call, struct id *id_r);
+/* Writes j as one line and releases it; NULL is a failure of memory. */
+LL_MUST enum ll_result exec_json(struct verb_call *call, json_t *j);
+/* Text as a JSON string: NULL gives null. */
+json_t *exec_json_text(const char *text);
+/* Seconds since 1970 as RFC 3339; 0 gives null. */
+json_t *exec_json_time(uint64_t when);
+json_t *exec_json_id(const struct id *id);
+json_t *exec_json_list(char *const *list, size_t count);
+/* Adds the addresses in text (separated by blanks and commas) to the draft;
+ * LL_USAGE with call->why for one that is none. */
+LL_MUST enum ll_result exec_add_to(struct verb_call *call, struct draft *d,
+    const char *text);
+/* Prints what a sent message's recipients are at, as text. */
+void exec_print_recipients(FILE *out, const struct center_sent *s,
+    bool events);
+/* The contract's object of a sent message. */
+json_t *exec_sent_json(const struct center_sent *s);
+/* Prints a plan, as text. */
+void exec_print_plan(FILE *out, const struct center_plan *p);
+/* Prints one row of a list: "  3  N 2026-11-23 10:00  ada@...  Subject". */
+void exec_print_row(FILE *out, const struct center_row *row, size_t n);
+
+#endif

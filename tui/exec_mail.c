@@ -1,0 +1,385 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/mail.h"
+#include "tui/exec.h"
+
+/* --- lists --- */
+
+static json_t *
+row_json(const struct center_row *row)
+{
+	return json_pack("{s:o,s:o,s:s,s:s,s:o,s:s,s:o,s:b,s:I}",
+	    "id", exec_json_id(&row->id),
+	    "thread", exec_json_id(&row->thread),
+	    "folder", folder_name(row->folder),
+	    "from", row->from,
+	    "to", exec_json_list(row->to, row->to_count),
+	    "subject", row->subject,
+	    "date", exec_json_time(row->time),
+	    "unread", (int)row->unread,
+	    "attachments", (json_int_t)row->attachments);
+}
+
+void
+exec_print_row(FILE *out, const struct center_row *row, size_t n)
+{
+	char when[CENTER_TIME_TEXT], id[ID_TEXT + 1];
+	const char *who = row->from;
+
+	center_time_text(row->time, when);
+	id_text(&row->id, id);
+	if ((row->folder == FOLDER_SENT || row->folder == FOLDER_DRAFTS)
+	    && row->to_count > 0)
+		who = row->to[0];
+	if (n)
+		(void)fprintf(out, "%3zu ", n);
+	(void)fprintf(out, "%.8s %c%c %.10s %.5s  %s%s  %s\n", id,
+	    row->unread ? 'N' : ' ', row->attachments ? '@' : ' ', when,
+	    when + 11, who, who != row->from && row->to_count > 1 ? ", ..." :
+	    "", row->result ? ll_result_text(row->result) : row->subject);
+}
+
+/* Rows go out one by one: a mailbox of 100,000 must not become one JSON
+ * object in memory. */
+static enum ll_result
+put_row(struct verb_call *call, const struct center_row *row, size_t n)
+{
+	json_t *j;
+	int failed;
+
+	if (!call->json) {
+		exec_print_row(call->out, row, 0);
+		return LL_OK;
+	}
+	if (n > 0)
+		(void)fputc(',', call->out);
+	j = row_json(row);
+	if (!j)
+		return LL_NOMEM;
+	failed = json_dumpf(j, call->out, JSON_COMPACT);
+	json_decref(j);
+	return failed ? LL_NOMEM : LL_OK;
+}
+
+static enum ll_result
+put_rows(struct verb_call *call, const struct center_list *l, size_t most,
+    size_t *n)
+{
+	enum ll_result r = LL_OK;
+	size_t i;
+
+	for (i = 0; r == LL_OK && i < l->count && *n < most; i++)
+		r = put_row(call, &l->rows[i], (*n)++);
+	return r;
+}
+
+static void
+put_frame(struct verb_call *call, const char *text)
+{
+	if (call->json)
+		(void)fputs(text, call->out);
+}
+
+static enum ll_result
+read_number(struct verb_call *call, const char *option, size_t max,
+    size_t otherwise, size_t *n_r)
+{
+	const char *text = verb_option(call, option);
+	char *end;
+	unsigned long n;
+
+	*n_r = otherwise;
+	if (!text)
+		return LL_OK;
+	errno = 0;
+	n = strtoul(text, &end, 10);
+	if (errno || *end || *text < '0' || *text > '9' || n < 1 || n > max)
+		return verb_fail(call, LL_USAGE,
+		    "--%s must be a number from 1 to %zu", option, max);
+	*n_r = n;
+	return LL_OK;
+}
+
+static enum ll_result
+list_folder(struct verb_call *call, enum folder folder, size_t most)
+{
+	struct center_list l;
+	uint64_t before = 0;
+	size_t n = 0, got;
+	enum ll_result r;
+
+	put_frame(call, "{\"messages\":[");
+	do {
+		r = center_list(call->c, folder, before, MAIL_PAGE_MAX, &l);
+		if (r)
+			return r;
+		r = put_rows(call, &l, most, &n);
+		got = l.count;
+		if (got > 0)
+			before = l.rows[got - 1].sequence;
+		center_list_finish(&l);
+	} while (r == LL_OK && got == MAIL_PAGE_MAX && n < most
+	    && folder != FOLDER_DRAFTS);
+	put_frame(call, "]}\n");
+	if (!call->json && n == 0)
+		(void)fprintf(call->out, "nothing in %s\n",
+		    folder_name(folder));
+	return r;
+}
+
+enum ll_result
+exec_list(struct verb_call *call)
+{
+	const char *name = verb_option(call, "folder");
+	enum folder folder = FOLDER_INBOX;
+	size_t most;
+	enum ll_result r;
+
+	if (!name && call->word_count == 1)
+		name = call->words[0];
+	if (call->word_count > (verb_option(call, "folder") ? 0 : 1))
+		return verb_fail(call, LL_USAGE, "list needs no more words");
+	if (name && folder_parse(name, &folder))
+		return verb_fail(call, LL_USAGE, "the folders are inbox, "
+		    "sent, drafts, archive and trash");
+	r = read_number(call, "limit", 10000000, SIZE_MAX, &most);
+	return r ? r : list_folder(call, folder, most);
+}
+
+enum ll_result
+exec_drafts(struct verb_call *call)
+{
+	return list_folder(call, FOLDER_DRAFTS, SIZE_MAX);
+}
+
+enum ll_result
+exec_thread(struct verb_call *call)
+{
+	struct center_message m;
+	struct center_list l;
+	struct id id;
+	size_t n = 0;
+	enum ll_result r;
+
+	r = exec_id(call, &id);
+	if (r == LL_OK)
+		r = center_message(call->c, &id, &m);
+	if (r)
+		return r;
+	id = m.row.thread;
+	center_message_finish(&m);
+	r = center_thread(call->c, &id, &l);
+	if (r)
+		return r;
+	put_frame(call, "{\"messages\":[");
+	r = put_rows(call, &l, SIZE_MAX, &n);
+	put_frame(call, "]}\n");
+	center_list_finish(&l);
+	return r;
+}
+
+/* --- show --- */
+
+static json_t *
+attachments_json(const struct center_message *m)
+{
+	json_t *list = json_array();
+	const struct center_attachment *a;
+	size_t i;
+
+	for (i = 0; list && i < m->attachment_count; i++) {
+		a = &m->attachments[i];
+		if (json_array_append_new(list, json_pack(
+		    "{s:i,s:s,s:I,s:s,s:s}", "n", (int)a->n, "name", a->name,
+		    "size", (json_int_t)a->bytes, "type", a->type, "path",
+		    a->path)) != 0) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return list;
+}
+
+static json_t *
+message_json(const struct center_message *m)
+{
+	return json_pack("{s:o,s:o,s:s,s:o,s:o,s:s,s:o,s:s,s:{s:s,s:b},s:o}",
+	    "id", exec_json_id(&m->row.id),
+	    "thread", exec_json_id(&m->row.thread),
+	    "from", m->row.from,
+	    "to", exec_json_list(m->tos, m->tos_count),
+	    "cc", exec_json_list(m->cc, m->cc_count),
+	    "subject", m->row.subject,
+	    "date", exec_json_time(m->row.time),
+	    "body", m->body,
+	    "signature", "by", m->signer, "valid", (int)m->valid,
+	    "attachments", attachments_json(m));
+}
+
+static void
+print_list(FILE *out, const char *what, char *const *list, size_t count)
+{
+	size_t i;
+
+	if (count == 0)
+		return;
+	(void)fprintf(out, "%s: ", what);
+	for (i = 0; i < count; i++)
+		(void)fprintf(out, "%s%s", i ? ", " : "", list[i]);
+	(void)fputc('\n', out);
+}
+
+/* Message first, the rest last: who listens to it wants the words. */
+static void
+print_message(FILE *out, const struct center_message *m)
+{
+	char when[CENTER_TIME_TEXT], id[ID_TEXT + 1];
+	const struct center_attachment *a;
+	size_t i;
+
+	center_time_text(m->row.time, when);
+	id_text(&m->row.id, id);
+	(void)fprintf(out, "Subject: %s\n", m->row.subject);
+	if (*m->row.from_name)
+		(void)fprintf(out, "From: %s <%s>\n", m->row.from_name,
+		    m->row.from);
+	else
+		(void)fprintf(out, "From: %s\n", m->row.from);
+	print_list(out, "To", m->tos, m->tos_count);
+	print_list(out, "Cc", m->cc, m->cc_count);
+	(void)fprintf(out, "Date: %s\n\n%s", when, m->body);
+	if (m->body_len > 0 && m->body[m->body_len - 1] != '\n')
+		(void)fputc('\n', out);
+	(void)fputc('\n', out);
+	for (i = 0; i < m->attachment_count; i++) {
+		a = &m->attachments[i];
+		(void)fprintf(out, "Attachment %u: %s, %llu bytes, %s "
+		    "(sftp: %s)\n", a->n, a->name,
+		    (unsigned long long)a->bytes, a->type, a->path);
+	}
+	(void)fprintf(out, "Signature: %s%s\n", m->valid ? "good, by " :
+	    "none that holds", m->signer);
+	(void)fprintf(out, "Id: %s\n", id);
+}
+
+enum ll_result
+exec_show(struct verb_call *call)
+{
+	struct center_message m;
+	struct id id;
+	enum ll_result r;
+
+	r = exec_id(call, &id);
+	if (r == LL_OK)
+		r = center_message(call->c, &id, &m);
+	if (r)
+		return r;
+	if (call->json)
+		r = exec_json(call, message_json(&m));
+	else
+		print_message(call->out, &m);
+	center_message_finish(&m);
+	call->shown = id;
+	call->was_shown = r == LL_OK;
+	return r;
+}
+
+/* --- moves --- */
+
+static enum ll_result
+done(struct verb_call *call, const struct id *id, const char *what)
+{
+	char text[ID_TEXT + 1];
+
+	id_text(id, text);
+	if (call->json)
+		return exec_json(call, json_pack("{s:s,s:s}", "id", text,
+		    "state", what));
+	(void)fprintf(call->out, "%.8s %s\n", text, what);
+	return LL_OK;
+}
+
+static enum ll_result
+move(struct verb_call *call, enum folder folder)
+{
+	struct id id;
+	enum ll_result r;
+
+	r = exec_id(call, &id);
+	if (r == LL_OK)
+		r = center_move(call->c, &id, folder);
+	return r ? r : done(call, &id, folder_name(folder));
+}
+
+enum ll_result
+exec_archive(struct verb_call *call)
+{
+	return move(call, FOLDER_ARCHIVE);
+}
+
+enum ll_result
+exec_trash(struct verb_call *call)
+{
+	return move(call, FOLDER_TRASH);
+}
+
+enum ll_result
+exec_restore(struct verb_call *call)
+{
+	return move(call, FOLDER_INBOX);
+}
+
+enum ll_result
+exec_purge(struct verb_call *call)
+{
+	struct id id;
+	enum ll_result r;
+
+	r = exec_id(call, &id);
+	if (r == LL_OK)
+		r = center_purge(call->c, &id);
+	return r ? r : done(call, &id, "purged");
+}
+
+enum ll_result
+exec_unread(struct verb_call *call)
+{
+	struct id id;
+	enum ll_result r;
+
+	r = exec_id(call, &id);
+	if (r == LL_OK)
+		r = center_mark_unread(call->c, &id);
+	return r ? r : done(call, &id, "unread");
+}
+
+/* --- people --- */
+
+enum ll_result
+exec_people(struct verb_call *call)
+{
+	const char *prefix = call->word_count ? call->words[0] : "";
+	struct center_people p;
+	json_t *list;
+	size_t i;
+	enum ll_result r;
+
+	r = center_people(call->c, prefix, &p);
+	if (r)
+		return r;
+	list = call->json ? json_array() : NULL;
+	for (i = 0; i < p.count; i++)
+		if (call->json)
+			(void)json_array_append_new(list, json_pack(
+			    "{s:s,s:s}", "address", p.rows[i].address,
+			    "name", p.rows[i].name));
+		else
+			(void)fprintf(call->out, "%s%s%s\n",
+			    p.rows[i].address, *p.rows[i].name ? "  " : "",
+			    p.rows[i].name);
+	center_people_finish(&p);
+	return call->json ? exec_json(call, json_pack("{s:o}", "people",
+	    list)) : LL_OK;
+}

@@ -1,0 +1,431 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <sodium.h>
+
+#include "keys/tlv.h"
+#include "tui/exec.h"
+
+#define EXPIRES_MAX 3650        /* days */
+
+/* --- recipients --- */
+
+static enum ll_result
+bad_address(struct verb_call *call, enum ll_result r, const char *address,
+    const char *why)
+{
+	if (!why)
+		return r;
+	return verb_fail(call, r, "%.100s: %s", address, why);
+}
+
+enum ll_result
+exec_add_to(struct verb_call *call, struct draft *d, const char *text)
+{
+	const char *why, *p = text;
+	char *one;
+	size_t len;
+	enum ll_result r;
+
+	for (;;) {
+		p += strspn(p, " ,\t\n");
+		len = strcspn(p, " ,\t\n");
+		if (len == 0)
+			return LL_OK;
+		one = strndup(p, len);
+		if (!one)
+			return LL_NOMEM;
+		r = draft_add_to(d, one, &why);
+		if (r)
+			r = bad_address(call, r, one, why);
+		free(one);
+		if (r)
+			return r;
+		p += len;
+	}
+}
+
+static enum ll_result
+add_recipients(struct verb_call *call, struct draft *d)
+{
+	enum ll_result r = LL_OK;
+	size_t i;
+
+	for (i = 0; r == LL_OK && i < call->option_count; i++)
+		if (strncmp(call->options[i].name, "to", 2) == 0)
+			r = exec_add_to(call, d, call->options[i].value);
+	return r;
+}
+
+/* --- the body --- */
+
+/* Standard input to its end, NUL-terminated. */
+static enum ll_result
+read_body(int fd, char **text_r, size_t *len_r)
+{
+	char *text = malloc(DRAFT_BODY_MAX + 2);
+	size_t len = 0;
+	ssize_t n;
+
+	*text_r = NULL;
+	if (!text)
+		return LL_NOMEM;
+	for (;;) {
+		n = read(fd, text + len, DRAFT_BODY_MAX + 1 - len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			free(text);
+			return LL_IO;
+		}
+		len += (size_t)n;
+		if (n == 0 || len > DRAFT_BODY_MAX)
+			break;
+	}
+	text[len] = '\0';
+	*text_r = text;
+	*len_r = len;
+	return LL_OK;
+}
+
+/* CRLF becomes LF; the text stays where it is. */
+static void
+unix_lines(char *text, size_t *len)
+{
+	size_t i, out = 0;
+
+	for (i = 0; i < *len; i++)
+		if (text[i] != '\r' || text[i + 1] != '\n')
+			text[out++] = text[i];
+	text[out] = '\0';
+	*len = out;
+}
+
+static enum ll_result
+set_body(struct verb_call *call, struct draft *d)
+{
+	char *text;
+	size_t len = 0;
+	enum ll_result r;
+
+	r = read_body(call->in, &text, &len);
+	if (r)
+		return r;
+	if (len > DRAFT_BODY_MAX)
+		r = verb_fail(call, LL_TOOBIG, "the text is over %d bytes: "
+		    "send it as an attachment", DRAFT_BODY_MAX);
+	else if (!utf8_valid(text, len))
+		r = verb_fail(call, LL_PROTO, "the text is not valid UTF-8 "
+		    "(or holds a NUL)");
+	if (r == LL_OK) {
+		unix_lines(text, &len);
+		if (len > 0)
+			r = draft_set_body(d, text);
+	}
+	sodium_memzero(text, DRAFT_BODY_MAX + 2);
+	free(text);
+	if (r == LL_OK && !*d->body && d->attachment_count == 0)
+		r = verb_fail(call, LL_USAGE, "the message is empty: its text "
+		    "comes on standard input");
+	return r;
+}
+
+/* --- what a command describes --- */
+
+static enum ll_result
+load_draft(struct verb_call *call, const char *prefix, struct draft *d)
+{
+	struct desk *desk = center_desk(call->c);
+	struct id id;
+	enum ll_result r;
+
+	r = draft_find(desk, prefix, &id);
+	if (r == LL_NOTFOUND)
+		return verb_fail(call, r, "no draft of yours has this id");
+	if (r == LL_USAGE)
+		return verb_fail(call, r, "that is no draft's id, or more "
+		    "than one's beginning");
+	return r ? r : draft_load(desk, &id, d);
+}
+
+/* Thread, subject and, unless --to says otherwise, the recipient. */
+static enum ll_result
+load_reply(struct verb_call *call, const char *prefix, struct draft *d)
+{
+	struct center_message m;
+	struct id id;
+	enum ll_result r;
+
+	r = center_find(call->c, prefix, &id);
+	if (r == LL_OK)
+		r = center_message(call->c, &id, &m);
+	if (r)
+		return r;
+	r = center_reply(call->c, &m, false, d);
+	center_message_finish(&m);
+	if (r)
+		return r;
+	if (verb_option(call, "to"))
+		draft_clear_recipients(d);
+	return draft_set_body(d, "");
+}
+
+static enum ll_result
+begin_draft(struct verb_call *call, struct draft *d)
+{
+	const char *draft = verb_option(call, "draft");
+	const char *reply = verb_option(call, "reply");
+
+	memset(d, 0, sizeof *d);
+	if (draft && reply)
+		return verb_fail(call, LL_USAGE,
+		    "--draft and --reply don't go together");
+	if (draft)
+		return load_draft(call, draft, d);
+	if (reply)
+		return load_reply(call, reply, d);
+	return draft_init(d);
+}
+
+static enum ll_result
+set_subject(struct verb_call *call, struct draft *d)
+{
+	const char *subject = verb_option(call, "subject");
+	enum ll_result r;
+
+	if (!subject)
+		return LL_OK;
+	r = draft_set_subject(d, subject);
+	if (r == LL_TOOBIG)
+		return verb_fail(call, r, "the subject is over %d bytes",
+		    DRAFT_SUBJECT_MAX);
+	return r;
+}
+
+static enum ll_result
+set_expiry(struct verb_call *call, struct draft *d)
+{
+	const char *text = verb_option(call, "expires");
+	char *end;
+	unsigned long n;
+
+	if (!text)
+		return LL_OK;
+	errno = 0;
+	n = strtoul(text, &end, 10);
+	if (errno || *end || *text < '0' || *text > '9' || n < 1
+	    || n > EXPIRES_MAX)
+		return verb_fail(call, LL_USAGE, "--expires must be a number "
+		    "of days from 1 to %d", EXPIRES_MAX);
+	d->expires_days = n;
+	return LL_OK;
+}
+
+static enum ll_result
+prepare(struct verb_call *call, struct draft *d)
+{
+	enum ll_result r;
+
+	if (call->word_count > 0)
+		return verb_fail(call, LL_USAGE, "%.60s: not understood; "
+		    "recipients follow --to", call->words[0]);
+	r = begin_draft(call, d);
+	if (r == LL_OK)
+		r = add_recipients(call, d);
+	if (r == LL_OK)
+		r = set_subject(call, d);
+	if (r == LL_OK)
+		r = set_expiry(call, d);
+	if (r == LL_OK && d->to_count + d->cc_count == 0)
+		r = verb_fail(call, LL_USAGE,
+		    "nobody to send it to: --to ADDRESS");
+	return r;
+}
+
+/* --- plan --- */
+
+static json_t *
+plan_json(const struct center_plan *p)
+{
+	char hash[2 * HASH_BYTES + 1];
+	const struct center_planned *row;
+	json_t *list = json_array();
+	size_t i;
+
+	sodium_bin2hex(hash, sizeof hash, p->hash, HASH_BYTES);
+	for (i = 0; list && i < p->count; i++) {
+		row = &p->rows[i];
+		if (json_array_append_new(list, json_pack(
+		    "{s:s,s:s,s:s,s:s,s:s,s:b}", "address", row->address,
+		    "route", route_name(row->route), "reason", row->reason,
+		    "trust", row->trust, "evidence", row->evidence, "held",
+		    (int)row->held)) != 0) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return json_pack("{s:s,s:o}", "hash", hash, "recipients", list);
+}
+
+void
+exec_print_plan(FILE *out, const struct center_plan *p)
+{
+	const struct center_planned *row;
+	size_t i;
+
+	for (i = 0; i < p->count; i++) {
+		row = &p->rows[i];
+		(void)fprintf(out, "%s: %s\n", row->address, row->held ?
+		    "HELD, will not be sent" : route_name(row->route));
+		if (!row->held)
+			(void)fprintf(out, "  the recipient %s\n",
+			    center_route_sentence(row->route));
+		if (*row->reason)
+			(void)fprintf(out, "  why: %s\n", row->reason);
+		if (*row->trust)
+			(void)fprintf(out, "  trust: %s\n", row->trust);
+		if (*row->evidence)
+			(void)fprintf(out, "  evidence: %s\n",
+			    row->evidence);
+		if (row->code_known)
+			(void)fprintf(out, "  code: the one this recipient "
+			    "has used before\n");
+	}
+}
+
+enum ll_result
+exec_plan(struct verb_call *call)
+{
+	struct center_plan p;
+	struct draft d;
+	enum ll_result r;
+
+	r = prepare(call, &d);
+	if (r == LL_OK)
+		r = center_plan(call->c, &d, &p);
+	if (r == LL_OK) {
+		if (call->json)
+			r = exec_json(call, plan_json(&p));
+		else
+			exec_print_plan(call->out, &p);
+		center_plan_finish(&p);
+	}
+	draft_finish(&d);
+	return r;
+}
+
+/* --- send --- */
+
+static enum ll_result
+put_sent(struct verb_call *call, const struct center_sent *s)
+{
+	char id[ID_TEXT + 1];
+
+	if (call->json)
+		return exec_json(call, exec_sent_json(s));
+	id_text(&s->id, id);
+	(void)fprintf(call->out, "sent: %s\n", id);
+	exec_print_recipients(call->out, s, false);
+	return LL_OK;
+}
+
+static enum ll_result
+send_draft(struct verb_call *call, struct draft *d)
+{
+	struct center_send_options o = { 0 };
+	struct center_plan p;
+	struct center_sent s;
+	bool was_saved = d->version != 0;
+	enum ll_result r;
+
+	r = center_plan(call->c, d, &p);
+	if (r)
+		return r;
+	r = center_send(call->c, d, &p, &o, &s);
+	center_plan_finish(&p);
+	if (r == LL_OK) {
+		r = put_sent(call, &s);
+		center_sent_finish(&s);
+		return r;
+	}
+	/* A long body was put into a draft of its own: it goes again. */
+	if (!was_saved && d->version
+	    && draft_delete(center_desk(call->c), &d->id))
+		return verb_fail(call, r, "%s (the text is kept as a draft)",
+		    center_words(call->c, r));
+	return r;
+}
+
+enum ll_result
+exec_send(struct verb_call *call)
+{
+	struct draft d;
+	enum ll_result r;
+
+	r = prepare(call, &d);
+	if (r == LL_OK)
+		r = set_body(call, &d);
+	if (r == LL_OK)
+		r = send_draft(call, &d);
+	draft_finish(&d);
+	return r;
+}
+
+/* --- drafts --- */
+
+enum ll_result
+exec_attach(struct verb_call *call)
+{
+	struct desk *desk = center_desk(call->c);
+	const char *name = verb_option(call, "name");
+	const char *type = verb_option(call, "type");
+	const struct draft_attachment *a;
+	struct draft d;
+	enum ll_result r;
+
+	if (call->word_count != 1 || !name)
+		return verb_fail(call, LL_USAGE,
+		    "attach needs a draft's id and --name FILE");
+	r = load_draft(call, call->words[0], &d);
+	if (r)
+		return r;
+	r = draft_attach(desk, &d, name, type ? type :
+	    "application/octet-stream", call->in);
+	if (r == LL_OK)
+		r = draft_save(desk, &d);
+	if (r == LL_OK) {
+		a = &d.attachments[d.attachment_count - 1];
+		if (call->json)
+			r = exec_json(call, json_pack("{s:o,s:s,s:I}",
+			    "draft", exec_json_id(&d.id), "name", a->name,
+			    "size", (json_int_t)a->plain_bytes));
+		else
+			(void)fprintf(call->out, "attached: %s\n", a->name);
+	}
+	draft_finish(&d);
+	return r;
+}
+
+enum ll_result
+exec_discard(struct verb_call *call)
+{
+	struct desk *desk = center_desk(call->c);
+	struct id id;
+	enum ll_result r;
+
+	if (call->word_count != 1)
+		return verb_fail(call, LL_USAGE, "discard needs one id");
+	r = draft_find(desk, call->words[0], &id);
+	if (r == LL_NOTFOUND)
+		return verb_fail(call, r, "no draft of yours has this id");
+	if (r == LL_OK)
+		r = draft_delete(desk, &id);
+	if (r)
+		return r;
+	if (call->json)
+		return exec_json(call, json_pack("{s:o,s:s}", "id",
+		    exec_json_id(&id), "state", "discarded"));
+	(void)fputs("discarded\n", call->out);
+	return LL_OK;
+}

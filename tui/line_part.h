@@ -1,0 +1,42 @@
+/*
+ * line_part.h - what the parts of line mode share.
+ */
+#ifndef LL_LINE_PART_H
+#define LL_LINE_PART_H
+
+#include <stdint.h>
+
+#include "tui/center.h"
+#include "tui/line.h"
+#include "tui/teletype.h"
+
+struct line {
+	struct center *c;
+	struct teletype *t;
+	struct id *numbers;          /* of the last list, 1 is [0] */
+	size_t number_count;
+	enum folder folder;          /* the list's, and where `more` goes on */
+	uint64_t before;             /* 0: nothing more */
+	struct id sent;              /* last message sent from here */
+	uint64_t undo_until;         /* since 1970; 0: none */
+	struct draft *writing;       /* journalled by the tick when dirty */
+	bool dirty;
+	uint64_t saved_ms;
+	bool quit;
+	int status;
+};
+
+/* Prints "WHAT: sentence" for a failure. */
+void line_fail(struct line *l, const char *what, enum ll_result r);
+/* The draft dialogue, until it is sent, kept or discarded.  Takes d over. */
+enum ll_result line_write(struct line *l, struct draft *d, bool ask_all);
+/* Journals l->writing if something changed and a second has passed, or at
+ * once when now is set. */
+void line_journal(struct line *l, bool now);
+/* The message or draft a word means: a number of the last list, or an id. */
+LL_MUST enum ll_result line_id(struct line *l, const char *word,
+    struct id *id_r);
+/* Puts rows' ids under numbers and prints them. */
+enum ll_result line_number(struct line *l, const struct center_list *list);
+
+#endif
