@@ -1,4 +1,12 @@
-# tui/
+# tui/: the message center and its faces.
+PROGRAMS += letterlock-tui
+OBJS_center = tui/center.o tui/center_after.o tui/center_draft.o \
+  tui/center_link.o tui/center_list.o tui/center_plan.o tui/center_send.o
+OBJS_verbs = tui/exec.o tui/exec_admin.o tui/exec_after.o tui/exec_mail.o \
+  tui/exec_send.o tui/line.o tui/line_enrol.o tui/line_write.o tui/split.o \
+  tui/teletype.o tui/verb.o
+OBJS_letterlock-tui = tui/letterlock-tui.o $(OBJS_center) $(OBJS_verbs)
+LIBS_letterlock-tui = -ljansson
 OBJS_screen = tui/account.o tui/admin.o tui/compose.o tui/dialog.o \
   tui/drafts.o tui/editor.o tui/enrol.o tui/folders.o tui/hint.o \
   tui/input.o tui/lines.o tui/mailbox.o tui/paint.o tui/plan.o tui/qr.o \
