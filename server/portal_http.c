@@ -115,6 +115,7 @@ http_words(struct request *q, const struct answer *a, const char *title,
 
 	page_init(&p);
 	page_begin(&p, q->portal->org, title);
+	page_heading(&p, title);
 	page_raw(&p, markup);
 	page_end(&p);
 	return http_answer(q, a, &p);

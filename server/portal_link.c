@@ -86,6 +86,7 @@ show_form(struct request *q, unsigned status, unsigned retry_secs,
 	site_words(&q->path.secret, first, second);
 	page_init(&p);
 	page_begin(&p, q->portal->org, "A message for you");
+	page_heading(&p, "A message for you");
 	page_raw(&p, "<div class=\"words\"><p>The sender reads these two words "
 	    "to you:</p>\n<p><strong id=\"site-words\">");
 	page_text(&p, first);

@@ -60,6 +60,19 @@ put_facts(struct page *p, const struct letter *l)
 	page_raw(p, "</dl>\n");
 }
 
+/* The name as the download will have it. */
+static void
+put_name(struct page *p, const char *name)
+{
+	char *clean = NULL;
+
+	if (clean_file_name(name, strlen(name), &clean) != LL_OK)
+		p->failed = true;
+	else
+		page_text(p, clean);
+	free(clean);
+}
+
 static void
 put_files(struct page *p, struct request *q, const struct letter *l)
 {
@@ -75,7 +88,7 @@ put_files(struct page *p, struct request *q, const struct letter *l)
 		page_raw(p, "/f/");
 		page_number(p, n);
 		page_raw(p, "\" download>");
-		foreign(p, f->name);
+		put_name(p, f->name);
 		page_raw(p, "</a> (");
 		page_size(p, f->plain_bytes);
 		page_raw(p, ")</li>\n");
@@ -119,11 +132,8 @@ show(struct request *q, const uint8_t cookie[COOKIE_BYTES],
 	else if (l->replied)
 		page_raw(&p, "<p class=\"note\">You have answered this "
 		    "message.</p>\n");
-	page_raw(&p, "<h2 id=\"subject\">");
-	page_foreign(&p, l->e.subject[0] != '\0' ? l->e.subject :
-	    "(no subject)", l->e.subject[0] != '\0' ? strlen(l->e.subject) :
-	    12, CLEAN_LINE);
-	page_raw(&p, "</h2>\n");
+	page_heading(&p, l->e.subject[0] != '\0' ? l->e.subject :
+	    "(no subject)");
 	put_facts(&p, l);
 	page_raw(&p, "<div class=\"letter\" id=\"body\">");
 	page_foreign(&p, text, len, CLEAN_BLOCK);

@@ -181,8 +181,14 @@ page_begin(struct page *p, const char *org, const char *title)
 	    "href=\"/style.css\">\n</head>\n<body>\n<header>"
 	    "<p class=\"org\">");
 	page_text(p, org[0] != '\0' ? org : "Secure messages");
-	page_raw(p, "</p></header>\n<main>\n<h1>");
-	page_text(p, title);
+	page_raw(p, "</p></header>\n<main>\n");
+}
+
+void
+page_heading(struct page *p, const char *text)
+{
+	page_raw(p, "<h1 id=\"subject\">");
+	page_foreign(p, text, strlen(text), CLEAN_LINE);
 	page_raw(p, "</h1>\n");
 }
 

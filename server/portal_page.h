@@ -40,8 +40,10 @@ void page_time(struct page *p, uint64_t secs);
 struct id;
 void page_id(struct page *p, const struct id *id);
 
-/* The layout around each page: org may be "". */
+/* The layout around each page: org may be "".  The title is what a browser's
+ * history keeps; page_heading, which follows it, is only on the page. */
 void page_begin(struct page *p, const char *org, const char *title);
+void page_heading(struct page *p, const char *text);
 void page_end(struct page *p);
 
 /* The style sheet, and its bytes. */

@@ -119,6 +119,7 @@ make_refusal(struct request *q, struct page *p)
 	form.text_len = r->text_len;
 	page_init(p);
 	page_begin(p, q->portal->org, "Your reply was not sent");
+	page_heading(p, "Your reply was not sent");
 	reply_form_put(p, &form, r->cookie, &q->path.delivery);
 	page_end(p);
 	return a;

@@ -215,17 +215,24 @@ request_create(struct portal *x, struct MHD_Connection *mhd, const char *url)
 static enum MHD_Result
 begin(struct request *q, const char *method)
 {
-	bool reads = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
-
 	conn_allow(q->portal->conns, q->conn, CONN_WORK_MS);
 	q->post = strcmp(method, "POST") == 0;
 	q->head = strcmp(method, "HEAD") == 0;
-	if (!reads && !q->post)
+	if (!q->post && !q->head && strcmp(method, "GET") != 0)
 		return no_method(q);
+	/* An answer to the head alone would end the connection. */
+	if (!q->post)
+		return MHD_YES;
+	return q->path.kind == PATH_NONE ? no_page(q) : begin_post(q);
+}
+
+static enum MHD_Result
+end(struct request *q)
+{
+	if (q->post)
+		return pages[q->path.kind].post(q);
 	if (q->path.kind == PATH_NONE)
 		return no_page(q);
-	if (q->post)
-		return begin_post(q);
 	if (pages[q->path.kind].get == NULL)
 		return no_method(q);
 	return pages[q->path.kind].get(q);
@@ -254,7 +261,7 @@ http_access(void *cls, struct MHD_Connection *mhd, const char *url,
 		*context = q;
 		return q == NULL ? MHD_NO : begin(q, method);
 	}
-	if (*upload_size > 0) {
+	if (*upload_size > 0 && q->form != NULL) {
 		q->received += *upload_size;
 		allow_more(q);
 		if (q->received > q->length ||
@@ -272,7 +279,7 @@ http_access(void *cls, struct MHD_Connection *mhd, const char *url,
 	if (q->dead)
 		return MHD_NO;
 	conn_allow(q->portal->conns, q->conn, CONN_WORK_MS);
-	return pages[q->path.kind].post(q);
+	return *upload_size > 0 ? MHD_NO : end(q);
 }
 
 static void

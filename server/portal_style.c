@@ -58,6 +58,7 @@ const char portal_style[] =
 ".letter{white-space:pre-wrap;border-top:1px solid var(--line);"
 "border-bottom:1px solid var(--line);padding:1rem 0;margin:1rem 0;"
 "tab-size:4}\n"
+"form+.hint{margin-top:1.5rem}\n"
 "ul{padding-left:1.2rem}\n"
 "li{margin:.35rem 0}\n"
 ".letter+h2{margin-top:1rem}\n"
