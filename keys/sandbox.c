@@ -189,19 +189,23 @@ restrict_files(const struct sandbox *s, const struct sandbox_path *paths)
 
 /* Nothing to drop is fine: the bounding set needs a capability itself. */
 static bool
-drop_capabilities(void)
+drop_capabilities(uint32_t calls)
 {
+	const uint32_t kept = (calls & SANDBOX_IDS) == 0 ? 0 :
+	    1u << CAP_SETUID | 1u << CAP_SETGID | 1u << CAP_KILL;
 	struct __user_cap_header_struct head = {
 		_LINUX_CAPABILITY_VERSION_3, 0
 	};
-	struct __user_cap_data_struct none[2];
-	unsigned long i;
+	struct __user_cap_data_struct caps[2];
+	int i;
 
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 	for (i = 0; i <= CAPABILITY_MAX; i++)
-		prctl(PR_CAPBSET_DROP, i, 0, 0, 0);
-	memset(none, 0, sizeof none);
-	return syscall(SYS_capset, &head, none) == 0;
+		if (i > 31 || (kept >> i & 1) == 0)
+			prctl(PR_CAPBSET_DROP, i, 0, 0, 0);
+	memset(caps, 0, sizeof caps);
+	caps[0].effective = caps[0].permitted = kept;
+	return syscall(SYS_capset, &head, caps) == 0;
 }
 
 static bool
@@ -245,7 +249,7 @@ sandbox_enter(const struct sandbox *s, const struct sandbox_path *paths,
 	if (!off && !restrict_files(s, paths))
 		return LL_IO;
 	*why_r = "dropping capabilities";
-	if (!off && !drop_capabilities())
+	if (!off && !drop_capabilities(s->calls))
 		return LL_IO;
 	*why_r = "restricting system calls (seccomp)";
 	if (!off && !restrict_calls(s->calls))

@@ -37,6 +37,8 @@
 #define SANDBOX_SOCKOPT  0x0200u /* setsockopt, getsockopt (TCP_QUICKACK) */
 #define SANDBOX_TTY      0x0400u /* ioctl TCGETS.. TIOCGWINSZ only */
 #define SANDBOX_ALL      0x07ffu /* still no ptrace, mount, bpf, setuid... */
+#define SANDBOX_IDS      0x0800u /* setgroups, setresgid, setresuid; keeps the
+                                    capabilities for those and for kill */
 
 struct sandbox_path {
 	const char *path;       /* or NULL at the end of the list */

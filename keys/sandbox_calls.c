@@ -21,6 +21,7 @@
 #define SOCKPAIR SANDBOX_SOCKPAIR
 #define SOCKOPT SANDBOX_SOCKOPT
 #define TTY SANDBOX_TTY
+#define IDS SANDBOX_IDS
 #define ASAN SANDBOX_ASAN
 /* Reading files comes with each group that opens any; what is executed has a
  * dynamic loader. */
@@ -123,6 +124,8 @@ static const struct call calls[] = {
 	CALL(socketpair, SOCKPAIR | NET), CALL(pipe, SOCKPAIR | NET | FORK),
 	CALL(pipe2, SOCKPAIR | NET | FORK), CALL(memfd_create, SOCKPAIR),
 	CALL(personality, ASAN),
+	/* other users */
+	CALL(setgroups, IDS), CALL(setresgid, IDS), CALL(setresuid, IDS),
 };
 
 /* Allowed, or answered with an errno, where (argument & mask) == value.  The
