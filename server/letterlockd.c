@@ -17,6 +17,7 @@
 #include <unistd.h>
 #include <linux/close_range.h>
 
+#include "server/confine.h"
 #include "server/control.h"
 #include "server/hostkey.h"
 #include "server/house.h"
@@ -240,6 +241,22 @@ watch_signals(struct house *h)
 	return r;
 }
 
+/* SIGHUP reads it again, wherever we are then. */
+static enum ll_result
+fix_config_path(struct house *h, char *why)
+{
+	char *whole = realpath(h->config.file, NULL);
+
+	if (whole == NULL) {
+		snprintf(why, CONFIG_WHY, "%.1000s: %s", h->config.file,
+		    strerror(errno));
+		return LL_IO;
+	}
+	free(h->config.file);
+	h->config.file = whole;
+	return LL_OK;
+}
+
 static enum ll_result
 prepare(struct house *h, const struct options *o, char *why)
 {
@@ -254,7 +271,9 @@ prepare(struct house *h, const struct options *o, char *why)
 	r = config_load(&h->config, o->file, why);
 	if (r || o->test)
 		return r;
-	r = check_data(h, why);
+	r = fix_config_path(h, why);
+	if (r == LL_OK)
+		r = check_data(h, why);
 	if (r == LL_OK)
 		r = find_programs(h, why);
 	if (r == LL_OK)
@@ -273,6 +292,8 @@ prepare(struct house *h, const struct options *o, char *why)
 		r = open_sockets(h, why);
 	if (r == LL_OK)
 		r = watch_signals(h);
+	if (r == LL_OK)
+		r = confine_enter(h, why);
 	return r;
 }
 

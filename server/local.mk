@@ -6,12 +6,16 @@ OBJS_daemon = $(addprefix server/,config.o file.o hostkey.o listen.o net.o \
 
 PROGRAMS += letterlockd
 OBJS_letterlockd = $(OBJS_daemon) $(addprefix server/,letterlockd.o \
-  control.o house.o limits.o notify.o pair.o service.o)
+  confine.o control.o house.o limits.o notify.o pair.o service.o)
 
 PROGRAMS += letterlock
 OBJS_letterlock = $(OBJS_daemon) $(addprefix server/,letterlock.o \
   archive.o cert.o command.o copy.o enrol.o enrol_answer.o local.o setup.o)
 LIBS_letterlock = -ljansson -lgnutls
+
+OBJS_test_config = server/config.o server/net.o
+OBJS_test_limits = server/limits.o server/config.o server/net.o
+OBJS_test_root = server/copy.o $(OBJS_daemon)
 
 # letterlock-sftp
 OBJS_sftp = server/sftp_wire.o server/sftp_path.o server/sftp_serve.o

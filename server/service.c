@@ -275,13 +275,16 @@ service_begin(struct house *h)
 
 /* --- reload --- */
 
-/* Values that were taken at start stay until the next one. */
+/* Values that were taken at start, or whose paths the sandbox was told, stay
+ * until the next one. */
 static void
 keep_fixed(struct house *h, struct config *fresh)
 {
 	static const enum config_key fixed[] = {
 		CONFIG_data, CONFIG_user, CONFIG_ssh_listen,
-		CONFIG_portal_listen
+		CONFIG_portal_listen, CONFIG_relay, CONFIG_relay_ca,
+		CONFIG_relay_password_file, CONFIG_portal_cert,
+		CONFIG_portal_key
 	};
 	char why[CONFIG_WHY];
 	size_t i;
