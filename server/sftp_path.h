@@ -36,6 +36,7 @@ LL_MUST enum ll_result sftp_path_parse(const void *text, size_t len,
 /* The canonical form, for REALPATH. */
 void sftp_path_text(const struct sftp_path *p, char text[SFTP_PATH_TEXT]);
 
+/* True for "/", /d, /m and what has an id but no name. */
 bool sftp_path_is_folder(const struct sftp_path *p);
 
 #endif

@@ -66,6 +66,8 @@ struct sftp_back {
 
 struct sftp;
 
+/* A server that has not been greeted yet.  ctx goes to every function of back
+ * and must outlive the server.  LL_NOMEM. */
 LL_MUST enum ll_result sftp_create(const struct sftp_back *back, void *ctx,
     struct sftp **s_r);
 /* Closes all files, uncommitted.  NULL is fine. */
@@ -79,7 +81,7 @@ void sftp_fed(struct sftp *s, size_t len);
 /* Answers whole packets as long as the answers find room.  LL_OK, or LL_PROTO:
  * the client is no sftp client; end. */
 LL_MUST enum ll_result sftp_work(struct sftp *s);
-/* What waits to be written; sftp_sent says how much of it went. */
+/* What waits to be written (valid until the next call); sftp_sent says how much of it went. */
 const uint8_t *sftp_output(const struct sftp *s, size_t *len_r);
 void sftp_sent(struct sftp *s, size_t len);
 

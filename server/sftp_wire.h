@@ -48,6 +48,7 @@ struct sftp_in {
 	bool bad;
 };
 
+/* Big-endian numbers. */
 uint8_t sftp_get_u8(struct sftp_in *in);
 uint32_t sftp_get_u32(struct sftp_in *in);
 uint64_t sftp_get_u64(struct sftp_in *in);
@@ -61,6 +62,7 @@ struct sftp_out {
 	size_t packet;           /* where the open packet's length stands */
 };
 
+/* LL_NOMEM.  finish wipes and frees; safe on zeroes. */
 LL_MUST enum ll_result sftp_out_init(struct sftp_out *out);
 void sftp_out_finish(struct sftp_out *out);
 /* True when one more packet of the largest kind fits. */
