@@ -81,7 +81,8 @@ void sftp_fed(struct sftp *s, size_t len);
 /* Answers whole packets as long as the answers find room.  LL_OK, or LL_PROTO:
  * the client is no sftp client; end. */
 LL_MUST enum ll_result sftp_work(struct sftp *s);
-/* What waits to be written (valid until the next call); sftp_sent says how much of it went. */
+/* What waits to be written (valid until the next call); sftp_sent says how
+ * much of it went. */
 const uint8_t *sftp_output(const struct sftp *s, size_t *len_r);
 void sftp_sent(struct sftp *s, size_t len);
 
