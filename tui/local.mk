@@ -21,3 +21,6 @@ OBJS_test_qr = tui/qr.o
 LIBS_test_qr = -lqrencode
 OBJS_test_screen = tests/unit/fake_center.o $(OBJS_screen)
 LIBS_test_screen = -lncursesw -ltinfo -lqrencode
+OBJS_test_split = tui/split.o
+OBJS_test_verb = $(OBJS_center) $(OBJS_verbs) tui/qr.o
+LIBS_test_verb = -ljansson -lqrencode
