@@ -254,6 +254,7 @@ static const struct view_ops ticket_ops = {
 	.title = ticket_title,
 	.init = ticket_init,
 	.draw = ticket_draw,
+	.alone = true,
 };
 
 /* --- verbs of the staff page --- */

@@ -813,6 +813,12 @@ compose_resume(const struct id *id)
 }
 
 bool
+compose_is_open(void)
+{
+	return view_find(&compose_ops) != NULL;
+}
+
+bool
 compose_journal(void)
 {
 	struct view *v = view_find(&compose_ops);

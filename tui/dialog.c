@@ -247,6 +247,7 @@ static const struct view_ops dialog_ops = {
 	.key = dialog_key,
 	.finish = dialog_finish,
 	.typing = true,
+	.alone = true,
 };
 
 void

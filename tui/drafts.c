@@ -251,6 +251,7 @@ static const struct view_ops offer_ops = {
 	.draw = offer_draw,
 	.key = offer_key,
 	.verbs = VIEW_VERBS(offer_verbs),
+	.alone = true,
 };
 
 void

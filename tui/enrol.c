@@ -263,6 +263,7 @@ static const struct view_ops qr_ops = {
 	.key = qr_page_key,
 	.finish = qr_page_finish,
 	.bare = true,
+	.alone = true,
 };
 
 static void

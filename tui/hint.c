@@ -74,7 +74,8 @@ hint_draw(const struct view *v, int y)
 	/* the two that lead everywhere else come first: a narrow window must
 	 * not lose them */
 	x = draw_hint(y, x, v->ops->typing ? "Esc" : "q", "Back");
-	x = draw_hint(y, x, v->ops->typing ? "F1" : "?", "Help");
+	if (!v->ops->alone)
+		x = draw_hint(y, x, v->ops->typing ? "F1" : "?", "Help");
 	for (i = 0; (verb = view_verb_at(v, i)) != NULL; i++) {
 		if (!verb->hint || !view_verb_valid(v, verb))
 			continue;
@@ -219,15 +220,15 @@ static const struct view_ops help_ops = {
 	.init = help_init,
 	.draw = help_draw,
 	.key = help_key,
-	.verbs = help_verbs,
-	.verb_count = 1,
+	.verbs = VIEW_VERBS(help_verbs),
+	.alone = true,
 };
 
 void
 hint_help(struct view *v)
 {
-	if (v->ops != &help_ops)
-		(void)view_push(&help_ops, NULL);
+	(void)v;
+	(void)view_push(&help_ops, NULL);
 }
 
 /* --- palette --- */
@@ -378,11 +379,12 @@ static const struct view_ops palette_ops = {
 	.key = palette_key,
 	.finish = palette_finish,
 	.typing = true,
+	.alone = true,
 };
 
 void
 hint_palette(struct view *v)
 {
-	if (v->ops != &palette_ops)
-		(void)view_push(&palette_ops, NULL);
+	(void)v;
+	(void)view_push(&palette_ops, NULL);
 }

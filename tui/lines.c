@@ -162,7 +162,7 @@ lines_draw(struct lines *l, int top, int below)
 		y = draw_line(&l->rows[i], y, below);
 	}
 	if (i < l->count)
-		(void)paint_text(below - 1, paint_cols() - 4, 4, PAINT_BOLD,
+		(void)paint_text(below, paint_cols() - 4, 4, PAINT_BOLD,
 		    "more");
 }
 

@@ -182,8 +182,8 @@ draw_row(const struct mailbox *m, int y, size_t i)
 	(void)paint_format(y, 0, 4, style, "%c%c%c", here ? '>' : ' ',
 	    r->unread ? 'N' : ' ', r->attachments ? '@' : ' ');
 	words_date(r->time, date);
-	if (cols < 60)
-		date[5] = '\0';
+	if (cols < 60) /* "11-23", or the year alone */
+		date[date[4] == '-' ? 4 : 5] = '\0';
 	(void)paint_text(y, x, 11, style, date);
 	x += cols < 60 ? 6 : 12;
 	who(m, r, from, sizeof(from));

@@ -66,6 +66,8 @@ void compose_new(void);
 void compose_open(struct draft *d);
 /* Loads the draft and goes on with it. */
 void compose_resume(const struct id *id);
+/* True while a composer is open, also below other views. */
+bool compose_is_open(void);
 /* Journals what is being written, if anything is.  False when the store did
  * not take it. */
 bool compose_journal(void);

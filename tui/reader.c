@@ -180,8 +180,8 @@ draw_head(const struct reader *d, int y)
 	}
 	field(&y, "Subject", PAINT_BOLD, r->subject);
 	draw_signature(d, &y);
-	paint_rule(y++, 0, paint_cols(), is_own(d) ? "you wrote" :
-	    "from outside this screen");
+	paint_rule(y++, 0, paint_cols(), is_own(d) ? "what you wrote" :
+	    "what the sender wrote");
 	return y;
 }
 
@@ -287,7 +287,7 @@ reader_draw(struct view *v)
 		}
 	}
 	if (d->top < last_top(d))
-		(void)paint_text(below - 1, paint_cols() - 4, 4, PAINT_BOLD,
+		(void)paint_text(below, paint_cols() - 4, 4, PAINT_BOLD,
 		    "more");
 	tell_read(d);
 }

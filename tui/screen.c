@@ -149,6 +149,12 @@ is_staff(const struct view *v)
 }
 
 static bool
+can_write(const struct view *v)
+{
+	return is_staff(v) && !compose_is_open();
+}
+
+static bool
 is_locked(const struct view *v)
 {
 	return is_staff(v) && center_self(view_center())->locked;
@@ -163,7 +169,7 @@ is_open(const struct view *v)
 static const struct view_verb globals[] = {
 	{ 'o', 0, "Passphrase", "unlock", "Opens the sealed mailbox",
 	    unlock, is_locked },
-	{ 'c', 0, "Write", "write", "A new message", write_new, is_staff },
+	{ 'c', 0, "Write", "write", "A new message", write_new, can_write },
 	{ ' ', 0, "Next unread", "next unread",
 	    "Pages on, then opens the next unread message", next_unread,
 	    is_staff },

@@ -209,6 +209,8 @@ view_verb_at(const struct view *v, size_t n)
 	if (n < v->ops->verb_count)
 		return &v->ops->verbs[n];
 	n -= v->ops->verb_count;
+	if (v->ops->alone)
+		return NULL;
 	return n < house.global_count ? &house.globals[n] : NULL;
 }
 

@@ -54,6 +54,7 @@ struct view_ops {
 	size_t verb_count;
 	bool typing;             /* letters are text: q, ?, : are no verbs */
 	bool bare;               /* no title, no bars: the view has it all */
+	bool alone;              /* the global verbs do not hold here */
 };
 
 struct view {
