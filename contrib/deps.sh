@@ -16,7 +16,8 @@ libmicrohttpd-dev libgnutls28-dev libssl-dev libjansson-dev libqrencode-dev'
 demo='python3 openssh-client curl ncurses-base'
 test='libcmocka-dev python3 openssh-client openssl curl ncurses-term
 python3-paramiko python3-pexpect python3-pyte python3-selenium chromium
-chromium-driver postfix lynx dropbear-bin git universal-ctags'
+chromium-driver postfix lynx dropbear-bin putty-tools python3-asyncssh
+python3-nacl git universal-ctags'
 fuzz='clang libclang-rt-dev llvm'
 
 [ $# -gt 0 ] || set -- build
