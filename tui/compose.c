@@ -15,34 +15,9 @@
 #include "tui/recipients.h"
 #include "tui/wrap.h"
 
-#define SUGGESTIONS 5
-#define REMAINING_SHOWN 20000    /* bytes left, from which they are told */
 #define LOST_TICKS 3             /* seconds between tries without a store */
 
-enum part { PART_TO, PART_CC, PART_SUBJECT, PART_BODY, PARTS };
-
-static const char *const part_names[PARTS] = { "To", "Cc", "Subject", "" };
-
-struct compose {
-	struct draft d;
-	struct editor *parts[PARTS];
-	enum part focus;
-	uint64_t saved[PARTS];       /* versions that are journalled */
-	bool stored, failed, sent, leave_anyway;
-	unsigned wait;               /* ticks until the next try */
-	size_t no_room;              /* bytes of a paste that found none */
-	struct center_people people; /* suggestions for the word typed */
-	size_t pick;
-	uint64_t people_for;         /* version they were asked for */
-};
-
 static const struct view_ops compose_ops;
-
-static bool
-is_address_part(enum part p)
-{
-	return p == PART_TO || p == PART_CC;
-}
 
 static bool
 is_dirty(const struct compose *c)
@@ -87,7 +62,7 @@ apply(struct compose *c, bool tell)
 			good = false;
 		} else if (*bad) {
 			if (tell)
-				view_say("%s: %s: %s", part_names[i], bad,
+				view_say("%s: %s: %s", compose_part_name((enum compose_part)i), bad,
 				    why);
 			good = false;
 		}
@@ -242,277 +217,6 @@ compose_title(const struct view *v, char *text, size_t room)
 	    "not journalled" : is_dirty(c) ? "..." : "journalled");
 }
 
-/* --- suggestions --- */
-
-static void
-suggest(struct compose *c)
-{
-	struct editor *e = c->parts[c->focus];
-	char word[100];
-	size_t from, at = editor_at(e);
-
-	center_people_finish(&c->people);
-	memset(&c->people, 0, sizeof(c->people));
-	c->pick = 0;
-	if (!is_address_part(c->focus))
-		return;
-	from = recipients_word(editor_text(e), at);
-	if (at == from || at - from >= sizeof(word))
-		return;
-	(void)snprintf(word, sizeof(word), "%.*s", (int)(at - from),
-	    editor_text(e) + from);
-	if (center_people(view_center(), word, &c->people))
-		memset(&c->people, 0, sizeof(c->people));
-	/* the one that is typed out already is no suggestion */
-	if (c->people.count == 1 &&
-	    strcasecmp(c->people.rows[0].address, word) == 0) {
-		center_people_finish(&c->people);
-		memset(&c->people, 0, sizeof(c->people));
-	}
-}
-
-static void
-accept_suggestion(struct compose *c)
-{
-	struct editor *e = c->parts[c->focus];
-	size_t from = recipients_word(editor_text(e), editor_at(e));
-	const char *address = c->people.rows[c->pick].address;
-
-	while (editor_at(e) > from)
-		editor_backspace(e);
-	(void)editor_insert(e, address, strlen(address));
-	(void)editor_insert(e, ", ", 2);
-	suggest(c);
-}
-
-static void
-draw_suggestions(const struct compose *c, int y, int below)
-{
-	const struct center_person *p;
-	size_t i, first = c->pick < SUGGESTIONS ? 0 :
-	    c->pick - SUGGESTIONS + 1;
-
-	for (i = first; i < c->people.count && i < first + SUGGESTIONS &&
-	    y < below; i++, y++) {
-		p = &c->people.rows[i];
-		paint_fill(y, 0, paint_cols(), PAINT_PLAIN);
-		(void)paint_format(y, 9, paint_cols() - 9,
-		    i == c->pick ? PAINT_SELECT : PAINT_PLAIN,
-		    "%c %s  %s%s", i == c->pick ? '>' : ' ', p->address,
-		    p->name, i == c->pick ? "  (Tab takes it)" : "");
-	}
-}
-
-/* --- drawing --- */
-
-static void
-draw_part(struct compose *c, enum part p, int y)
-{
-	struct editor *e = c->parts[p];
-	int row, col, width = paint_cols() - 10;
-	size_t at, end;
-
-	(void)paint_format(y, 0, 9, c->focus == p ? PAINT_BOLD : PAINT_PLAIN,
-	    "%c%7s:", c->focus == p ? '>' : ' ', part_names[p]);
-	editor_view(e, width, 1);
-	if (editor_row(e, 0, &at, &end))
-		(void)paint_bytes(y, 9, width, PAINT_PLAIN,
-		    editor_text(e) + at, end - at);
-	if (c->focus != p)
-		return;
-	editor_cursor(e, &row, &col);
-	paint_cursor(y, 9 + col, true);
-}
-
-static void
-draw_files(const struct compose *c, int y)
-{
-	char path[CENTER_UPLOAD_PATH], size[24];
-	uint64_t bytes = 0;
-	size_t i;
-
-	if (c->d.attachment_count == 0) {
-		center_upload_path(&c->d, path);
-		(void)paint_format(y, 0, paint_cols(), PAINT_PLAIN,
-		    "   Files: none (scp FILE HOST:%s)", path);
-		return;
-	}
-	for (i = 0; i < c->d.attachment_count; i++)
-		bytes += c->d.attachments[i].plain_bytes;
-	words_bytes(bytes, size, sizeof(size));
-	(void)paint_format(y, 0, paint_cols(), PAINT_PLAIN,
-	    "   Files: %zu, %s: %s%s (Ctrl-T)", c->d.attachment_count, size,
-	    c->d.attachments[0].name,
-	    c->d.attachment_count > 1 ? ", ..." : "");
-}
-
-static void
-draw_body(struct compose *c, int top, int below)
-{
-	struct editor *e = c->parts[PART_BODY];
-	int row, col, y;
-	size_t at, end;
-
-	editor_view(e, paint_cols() - 1, below - top);
-	for (y = top; y < below && editor_row(e, y - top, &at, &end); y++)
-		(void)paint_bytes(y, 0, paint_cols() - 1, PAINT_PLAIN,
-		    editor_text(e) + at, end - at);
-	if (c->focus != PART_BODY)
-		return;
-	editor_cursor(e, &row, &col);
-	paint_cursor(top + row, col, true);
-}
-
-static void
-compose_draw(struct view *v)
-{
-	struct compose *c = v->state;
-	char word[64] = "text";
-	int y, top, below;
-
-	view_area(&top, &below);
-	for (y = top; y < top + PART_BODY; y++)
-		draw_part(c, (enum part)(y - top), y);
-	draw_files(c, y++);
-	if (editor_remaining(c->parts[PART_BODY]) < REMAINING_SHOWN)
-		(void)snprintf(word, sizeof(word), "text, room for %zu bytes",
-		    editor_remaining(c->parts[PART_BODY]));
-	paint_rule(y++, 0, paint_cols(), word);
-	draw_body(c, y, below);
-	if (is_address_part(c->focus))
-		draw_suggestions(c, top + (int)c->focus + 1, below);
-}
-
-/* --- keys --- */
-
-static void
-set_focus(struct compose *c, int to)
-{
-	if (to < 0 || to >= PARTS)
-		return;
-	c->focus = (enum part)to;
-	suggest(c);
-}
-
-static bool
-walk(struct compose *c, uint32_t code)
-{
-	static const struct {
-		uint32_t code;
-		enum editor_move how;
-	} moves[] = {
-		{ K_LEFT, EDITOR_LEFT }, { K_RIGHT, EDITOR_RIGHT },
-		{ K_UP, EDITOR_UP }, { K_DOWN, EDITOR_DOWN },
-		{ K_HOME, EDITOR_ROW_START }, { K_END, EDITOR_ROW_END },
-		{ K_CTRL('A'), EDITOR_ROW_START },
-		{ K_CTRL('E'), EDITOR_ROW_END },
-		{ K_WORD_LEFT, EDITOR_WORD_LEFT },
-		{ K_WORD_RIGHT, EDITOR_WORD_RIGHT },
-		{ K_PAGE_UP, EDITOR_PAGE_UP },
-		{ K_PAGE_DOWN, EDITOR_PAGE_DOWN },
-	};
-	struct editor *e = c->parts[c->focus];
-	size_t i;
-
-	if (code == K_UP && (c->focus != PART_BODY || editor_at_first_row(e)))
-		set_focus(c, (int)c->focus - 1);
-	else if (code == K_DOWN && c->focus != PART_BODY)
-		set_focus(c, (int)c->focus + 1);
-	else {
-		for (i = 0; i < sizeof(moves) / sizeof(*moves); i++)
-			if (moves[i].code == code)
-				break;
-		if (i == sizeof(moves) / sizeof(*moves))
-			return false;
-		editor_go(e, moves[i].how);
-	}
-	return true;
-}
-
-static bool
-paste(struct compose *c, const struct key *k)
-{
-	struct editor *e = c->parts[c->focus];
-
-	if (k->code == K_PASTE_BEGIN) {
-		c->no_room = 0;
-		editor_paste_begin(e);
-	} else if (k->code == K_PASTE) {
-		c->no_room += editor_insert(e, k->text, k->len);
-	} else if (k->code == K_PASTE_END) {
-		editor_paste_end(e);
-		if (c->no_room)
-			view_say("The text is full: %zu bytes of the paste "
-			    "were left out", c->no_room);
-		suggest(c);
-	} else {
-		return false;
-	}
-	return true;
-}
-
-static void
-type(struct compose *c, uint32_t code)
-{
-	if (editor_type(c->parts[c->focus], code))
-		view_say("The text is full");
-	if (is_address_part(c->focus))
-		suggest(c);
-}
-
-static bool
-suggestion_key(struct compose *c, uint32_t code)
-{
-	if (!is_address_part(c->focus) || c->people.count == 0)
-		return false;
-	if (code == K_DOWN && c->pick + 1 < c->people.count)
-		c->pick++;
-	else if (code == K_UP && c->pick > 0)
-		c->pick--;
-	else if (code == K_TAB || (code == K_ENTER && c->pick > 0))
-		accept_suggestion(c);
-	else if (code == K_ENTER && !strchr(editor_text(c->parts[c->focus]) +
-	    recipients_word(editor_text(c->parts[c->focus]),
-	    editor_at(c->parts[c->focus])), '@'))
-		accept_suggestion(c);
-	else
-		return false;
-	return true;
-}
-
-static bool
-compose_key(struct view *v, const struct key *k)
-{
-	struct compose *c = v->state;
-	struct editor *e = c->parts[c->focus];
-
-	if (k->code != K_ESC)
-		c->leave_anyway = false;
-	if (paste(c, k) || suggestion_key(c, k->code) || walk(c, k->code))
-		return true;
-	if (k->code == K_BACKSPACE || k->code == K_DELETE) {
-		if (k->code == K_BACKSPACE)
-			editor_backspace(e);
-		else
-			editor_delete(e);
-		suggest(c);
-	} else if (k->code == K_BACKTAB) {
-		set_focus(c, (int)c->focus - 1);
-	} else if (k->code == K_TAB && c->focus == PART_BODY) {
-		type(c, '\t');
-	} else if ((k->code == K_TAB || k->code == K_ENTER) &&
-	    c->focus != PART_BODY) {
-		set_focus(c, (int)c->focus + 1);
-	} else if (k->code == K_ENTER) {
-		type(c, '\n');
-	} else if (k->code >= ' ' && k->code < K_UP) {
-		type(c, k->code);
-	} else {
-		return false;
-	}
-	return true;
-}
-
 static void
 compose_leave(struct view *v)
 {
@@ -548,7 +252,7 @@ send(struct view *v)
 		return;
 	if (c->d.to_count + c->d.cc_count == 0) {
 		view_say("To whom? Give at least one address");
-		set_focus(c, PART_TO);
+		compose_focus(c, PART_TO);
 		return;
 	}
 	r = save(c);
@@ -564,7 +268,7 @@ next_field(struct view *v)
 {
 	struct compose *c = v->state;
 
-	set_focus(c, (int)c->focus + 1);
+	compose_focus(c, (int)c->focus + 1);
 }
 
 static void
@@ -584,7 +288,7 @@ cut(struct view *v)
 	struct compose *c = v->state;
 
 	editor_cut(c->parts[c->focus]);
-	suggest(c);
+	compose_suggest(c);
 }
 
 static void

@@ -7,11 +7,12 @@ OBJS_verbs = tui/exec.o tui/exec_admin.o tui/exec_after.o tui/exec_mail.o \
   tui/teletype.o tui/verb.o
 OBJS_letterlock-tui = tui/letterlock-tui.o $(OBJS_center) $(OBJS_verbs)
 LIBS_letterlock-tui = -ljansson
-OBJS_screen = tui/account.o tui/admin.o tui/compose.o tui/dialog.o \
-  tui/drafts.o tui/editor.o tui/enrol.o tui/folders.o tui/hint.o \
-  tui/input.o tui/lines.o tui/mailbox.o tui/paint.o tui/plan.o tui/qr.o \
-  tui/reader.o tui/recipients.o tui/screen.o tui/status.o tui/term.o \
-  tui/undo.o tui/unlock.o tui/view.o tui/words.o tui/wrap.o
+OBJS_screen = tui/account.o tui/admin.o tui/compose.o tui/compose_draw.o \
+  tui/compose_key.o tui/dialog.o tui/drafts.o tui/editor.o tui/enrol.o \
+  tui/folders.o tui/hint.o tui/input.o tui/lines.o tui/mailbox.o \
+  tui/paint.o tui/plan.o tui/qr.o tui/reader.o tui/recipients.o \
+  tui/screen.o tui/status.o tui/term.o tui/undo.o tui/unlock.o tui/view.o \
+  tui/words.o tui/wrap.o
 OBJS_letterlock-tui += $(OBJS_screen)
 LIBS_letterlock-tui += -lncursesw -ltinfo -lqrencode
 

@@ -20,6 +20,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "keys/sandbox.h"
 #include "keys/secret.h"
 #include "tests/unit/fake_center.h"
 #include "tui/screen.h"
@@ -27,17 +28,30 @@
 
 #define OUTPUT_MAX (1 << 20)
 
+/* As letterlock-tui's: screens need nothing more. */
+static const struct sandbox sandbox = {
+	.program = "test_screen",
+	.calls = SANDBOX_BASE | SANDBOX_FILES | SANDBOX_SOCKPAIR |
+	    SANDBOX_TTY,
+	.address_space_mib = 4608,
+	.open_files = 64,
+	.no_children = true,
+};
+
 static int
 show(const char *role, size_t messages, const char *fifo)
 {
 	enum user_role r = ROLE_STAFF;
 	struct center *c;
+	const char *why;
 
 	if (secret_setup(65536) || !screen_prepare())
 		return 3;
 	if (strcmp(role, "admin") == 0)
 		r = ROLE_ADMIN;
 	c = fake_center(messages, fifo, r, strcmp(role, "locked") == 0);
+	if (sandbox_enter(&sandbox, NULL, &why))
+		return 4;
 	return screen_main(c);
 }
 
