@@ -115,7 +115,7 @@ LL_MUST enum ll_result draft_find(struct desk *k, const char *prefix,
 LL_MUST enum ll_result draft_attach(struct desk *k, struct draft *d,
     const char *name, const char *type, int in);
 /* Seals d->body into a new blob (for a body above INLINE_MAX); object, sizes
- * and hash in *a_r, no words.  d must have been saved once. */
+ * and hash in *a_r, no words.  d need not have been saved. */
 LL_MUST enum ll_result draft_store_body(struct desk *k,
     const struct draft *d, struct draft_attachment *a_r);
 /* Takes attachment n (0-based) away, in d and in the store. */

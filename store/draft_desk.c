@@ -119,6 +119,17 @@ draft_load(struct desk *k, const struct id *id, struct draft *d_r)
 	return r;
 }
 
+/* A long text may have been left out of the list. */
+static enum ll_result
+read_listed(struct desk *k, struct tlv_view row, struct draft *d_r)
+{
+	struct id id;
+
+	if (!view_has(row, F_DRAFT) && view_id(row, F_MESSAGE_ID, &id))
+		return draft_load(k, &id, d_r);
+	return read_row(k, row, d_r);
+}
+
 static enum ll_result
 ask_list(struct desk *k, struct msg **reply_r)
 {
@@ -150,10 +161,11 @@ draft_list(struct desk *k, struct draft **list_r, size_t *count_r)
 		if (r)
 			break;
 		list = grown;
-		r = read_row(k, row, &list[count]);
+		r = read_listed(k, row, &list[count]);
 		if (r == LL_OK)
 			count++;
-		else if (r != LL_AUTH && r != LL_NEWER && r != LL_PROTO)
+		else if (r != LL_AUTH && r != LL_NEWER && r != LL_PROTO
+		    && r != LL_NOTFOUND)
 			break;
 		r = LL_OK;
 	}

@@ -241,7 +241,7 @@ struct center_send_options {
 /* Seals and sends the draft by this plan.  LL_CONFLICT: an address or key
  * changed since the plan was shown: plan again.  LL_BUSY: try again with the
  * same options.  A held recipient is no failure. */
-LL_MUST enum ll_result center_send(struct center *c, struct draft *d,
+LL_MUST enum ll_result center_send(struct center *c, const struct draft *d,
     const struct center_plan *p, struct center_send_options *o,
     struct center_sent *s_r);
 void center_sent_finish(struct center_sent *s);

@@ -16,7 +16,7 @@
 /* One sending under way. */
 struct sending {
 	struct center *c;
-	struct draft *d;
+	const struct draft *d;
 	const struct center_plan *p;
 	struct center_send_options *o;
 	struct envelope envelope;
@@ -112,7 +112,7 @@ add_names(struct envelope *e, const struct desk_self *self,
 static enum ll_result
 seal_body(struct sending *s, struct envelope_object *o)
 {
-	struct draft *d = s->d;
+	const struct draft *d = s->d;
 	struct draft_attachment blob;
 	size_t len = strlen(d->body);
 	enum ll_result r;
@@ -127,9 +127,7 @@ seal_body(struct sending *s, struct envelope_object *o)
 		o->sealed_bytes = s->body_len;
 		return r;
 	}
-	r = d->version ? LL_OK : draft_save(s->c->desk, d);
-	if (r == LL_OK)
-		r = draft_store_body(s->c->desk, d, &blob);
+	r = draft_store_body(s->c->desk, d, &blob);
 	if (r == LL_OK) {
 		o->id = blob.object;
 		o->sealed_bytes = blob.sealed_bytes;
@@ -418,8 +416,8 @@ commit(struct sending *s, bool repeated, struct center_sent *sent)
 }
 
 enum ll_result
-center_send(struct center *c, struct draft *d, const struct center_plan *p,
-    struct center_send_options *o, struct center_sent *s_r)
+center_send(struct center *c, const struct draft *d,
+    const struct center_plan *p, struct center_send_options *o, struct center_sent *s_r)
 {
 	struct sending s = { .c = c, .d = d, .p = p, .o = o };
 	bool repeated = !sodium_is_zero(o->idempotency,

@@ -107,8 +107,9 @@ list_folder(struct verb_call *call, enum folder folder, size_t most)
 {
 	struct center_list l;
 	uint64_t before = 0;
-	size_t n = 0, got;
+	size_t n = 0;
 	enum ll_result r;
+	bool more;
 
 	put_frame(call, "{\"messages\":[");
 	do {
@@ -116,12 +117,12 @@ list_folder(struct verb_call *call, enum folder folder, size_t most)
 		if (r)
 			return r;
 		r = put_rows(call, &l, most, &n);
-		got = l.count;
-		if (got > 0)
-			before = l.rows[got - 1].sequence;
+		/* A page may be short of what was asked for. */
+		more = r == LL_OK && l.count > 0 && n < most && n < l.total;
+		if (more)
+			before = l.rows[l.count - 1].sequence;
 		center_list_finish(&l);
-	} while (r == LL_OK && got == MAIL_PAGE_MAX && n < most
-	    && folder != FOLDER_DRAFTS);
+	} while (more);
 	put_frame(call, "]}\n");
 	if (!call->json && n == 0)
 		(void)fprintf(call->out, "nothing in %s\n",

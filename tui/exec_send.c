@@ -331,12 +331,11 @@ put_sent(struct verb_call *call, const struct center_sent *s)
 }
 
 static enum ll_result
-send_draft(struct verb_call *call, struct draft *d)
+send_draft(struct verb_call *call, const struct draft *d)
 {
 	struct center_send_options o = { 0 };
 	struct center_plan p;
 	struct center_sent s;
-	bool was_saved = d->version != 0;
 	enum ll_result r;
 
 	r = center_plan(call->c, d, &p);
@@ -344,16 +343,10 @@ send_draft(struct verb_call *call, struct draft *d)
 		return r;
 	r = center_send(call->c, d, &p, &o, &s);
 	center_plan_finish(&p);
-	if (r == LL_OK) {
-		r = put_sent(call, &s);
-		center_sent_finish(&s);
+	if (r)
 		return r;
-	}
-	/* A long body was put into a draft of its own: it goes again. */
-	if (!was_saved && d->version
-	    && draft_delete(center_desk(call->c), &d->id))
-		return verb_fail(call, r, "%s (the text is kept as a draft)",
-		    center_words(call->c, r));
+	r = put_sent(call, &s);
+	center_sent_finish(&s);
 	return r;
 }
 

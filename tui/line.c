@@ -418,7 +418,7 @@ line_next(struct line *l, const struct verb_call *call)
 			run_line(l, show);
 			return LL_OK;
 		}
-	} while (got == MAIL_PAGE_MAX);
+	} while (got > 0);
 	teletype_say(l->t, "Nothing unread.\n");
 	return LL_OK;
 }
