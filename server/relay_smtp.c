@@ -30,6 +30,8 @@ struct relay_smtp {
 	char verb[5];              /* the last command that we sent */
 	char words[WORDS_MAX + 1]; /* the last whole reply */
 	bool reply_open;           /* its last line is still to come */
+	bool leaving;              /* QUIT was said: nothing counts now */
+	char cause[CURL_ERROR_SIZE];
 };
 
 bool
@@ -119,9 +121,12 @@ watch(CURL *curl, curl_infotype type, char *data, size_t len, void *arg)
 	size_t i;
 
 	(void)curl;
-	if (type == CURLINFO_HEADER_IN)
+	if (type == CURLINFO_HEADER_IN && !w->leaving)
 		keep_line(w, data, len);
 	if (type != CURLINFO_HEADER_OUT)
+		return 0;
+	w->leaving = len >= 4 && memcmp(data, "QUIT", 4) == 0;
+	if (w->leaving)
 		return 0;
 	for (i = 0; i < 4 && i < len && data[i] >= 'A' && data[i] <= 'Z'; i++)
 		w->verb[i] = data[i];
@@ -132,6 +137,7 @@ watch(CURL *curl, curl_infotype type, char *data, size_t len, void *arg)
 static bool
 set_tls(struct relay_smtp *w)
 {
+	bool check = w->tls_required || (w->implicit_tls && !w->tls_none);
 	long mode = CURLUSESSL_ALL;
 	bool ok;
 
@@ -143,9 +149,9 @@ set_tls(struct relay_smtp *w)
 	    curl_easy_setopt(w->curl, CURLOPT_SSLVERSION,
 	    (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK &&
 	    curl_easy_setopt(w->curl, CURLOPT_SSL_VERIFYPEER,
-	    w->tls_required || w->implicit_tls ? 1L : 0L) == CURLE_OK &&
+	    check ? 1L : 0L) == CURLE_OK &&
 	    curl_easy_setopt(w->curl, CURLOPT_SSL_VERIFYHOST,
-	    w->tls_required || w->implicit_tls ? 2L : 0L) == CURLE_OK;
+	    check ? 2L : 0L) == CURLE_OK;
 	if (ok && w->ca[0] != '\0')
 		ok = curl_easy_setopt(w->curl, CURLOPT_CAINFO, w->ca) ==
 		    CURLE_OK;
@@ -170,6 +176,7 @@ set_up(struct relay_smtp *w)
 	    curl_easy_setopt(c, CURLOPT_DEBUGFUNCTION, watch) == CURLE_OK &&
 	    curl_easy_setopt(c, CURLOPT_DEBUGDATA, w) == CURLE_OK &&
 	    curl_easy_setopt(c, CURLOPT_VERBOSE, 1L) == CURLE_OK &&
+	    curl_easy_setopt(c, CURLOPT_ERRORBUFFER, w->cause) == CURLE_OK &&
 	    curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, CONNECT_SECS) ==
 	    CURLE_OK &&
 	    curl_easy_setopt(c, CURLOPT_TIMEOUT, HANDOVER_SECS) == CURLE_OK &&
@@ -285,7 +292,8 @@ judge(struct relay_smtp *w, CURLcode rc, struct relay_outcome *o_r)
 	else if (!about_mail)
 		o_r->unreachable = true;
 	if (rc != CURLE_OK && (w->words[0] < '4' || w->words[0] > '5')) {
-		words = curl_easy_strerror(rc);
+		words = w->cause[0] != '\0' ? w->cause :
+		    curl_easy_strerror(rc);
 		o_r->unreachable = true;
 	}
 	if (clean_text(words, strlen(words), CLEAN_LINE, &clean) != LL_OK)
@@ -316,7 +324,8 @@ relay_smtp_send(struct relay_smtp *w, const char *to, const char *mail,
 	w->was_newline = false;
 	w->verb[0] = '\0';
 	w->words[0] = '\0';
-	w->reply_open = false;
+	w->reply_open = w->leaving = false;
+	w->cause[0] = '\0';
 	if (list != NULL && curl_easy_setopt(w->curl, CURLOPT_MAIL_RCPT,
 	    list) == CURLE_OK)
 		rc = curl_easy_perform(w->curl);
