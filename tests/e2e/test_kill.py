@@ -5,6 +5,7 @@ be there at the end, once.  200 kills, each program at least 15 times, 5 of
 them between a mail's hand-over and its recording.
 """
 # limit: 660
+# alone
 import contextlib
 import os
 import random
@@ -240,6 +241,7 @@ def check_replies(book):
         bodies = []
         for row in user.list():
             bodies.append(user.verb(f"show {row['id']}")["body"].strip())
+        assert len(set(bodies)) == len(bodies), "a reply is there twice"
         for text, owner in book.replies.items():
             if owner is user:
                 assert bodies.count(text) == 1, (text, bodies.count(text))
