@@ -166,7 +166,7 @@ check_nets(const struct key_row *k, const char *value, uint64_t *n_r)
 	struct net_list list;
 
 	if (net_list_parse(value, &list) != LL_OK)
-		return "networks as 10.0.0.0/8 or fd00::/8, separated by blanks";
+		return "networks as 10.0.0.0/8 or fd00::/8";
 	return check_text(k, value, n_r);
 }
 

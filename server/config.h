@@ -27,7 +27,7 @@ enum config_key {
 
 struct config {
 	char *file;                      /* path it was read from */
-	char *values[CONFIG_COUNT];      /* as written; never NULL once loaded */
+	char *values[CONFIG_COUNT];      /* as written; not NULL once loaded */
 	uint64_t numbers[CONFIG_COUNT];  /* of NUMBER, SIZE and BOOL keys */
 	unsigned lines[CONFIG_COUNT];    /* 0: the default */
 };
@@ -48,6 +48,8 @@ LL_MUST enum ll_result config_set(struct config *c, const char *where,
 /* The checks that need more than one key, and paths that follow from data. */
 LL_MUST enum ll_result config_check(struct config *c, char why[CONFIG_WHY]);
 
+/* A key's value as written, as number (NUMBER, SIZE in bytes, BOOL as 0 and 1;
+ * else 0), and its name.  The texts live as long as *c is unchanged. */
 const char *config_text(const struct config *c, enum config_key key);
 uint64_t config_number(const struct config *c, enum config_key key);
 const char *config_name(enum config_key key);

@@ -29,6 +29,7 @@ enum limits_fault {
 
 struct limits;
 
+/* Nobody is counted and nobody under penalty.  destroy takes NULL. */
 LL_MUST enum ll_result limits_create(const struct config *c,
     struct limits **l_r);
 void limits_destroy(struct limits *l);
@@ -58,6 +59,7 @@ bool limits_fault(struct limits *l, const struct net_addr *a,
 void limits_counts(const struct limits *l, uint64_t now_ms,
     unsigned *sessions_r, unsigned *startups_r, unsigned *penalties_r);
 
+/* A phrase for the log, never NULL. */
 const char *limits_verdict_text(enum limits_verdict v);
 
 #endif

@@ -117,7 +117,8 @@ root_ask(const char *prompt, struct secret *p_r)
 		quiet.c_lflag &= ~(tcflag_t)ECHO;
 		(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
 	}
-	while (len + 1 < p_r->len && read(STDIN_FILENO, p_r->data + len, 1) == 1 &&
+	while (len + 1 < p_r->len &&
+	    read(STDIN_FILENO, p_r->data + len, 1) == 1 &&
 	    p_r->data[len] != '\n')
 		len++;
 	if (tty) {
