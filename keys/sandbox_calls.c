@@ -97,7 +97,7 @@ static const struct call calls[] = {
 	CALL(linkat, FILES), CALL(mkdir, FILES), CALL(mkdirat, FILES),
 	CALL(rmdir, FILES), CALL(fsync, FILES), CALL(fdatasync, FILES),
 	CALL(syncfs, FILES), CALL(sync_file_range, FILES),
-	CALL(ftruncate, FILES | SOCKPAIR), CALL(truncate, FILES),
+	CALL(ftruncate, ANY), CALL(truncate, FILES),
 	CALL(fallocate, FILES), CALL(flock, FILES), CALL(fchmod, FILES),
 	CALL(fchmodat, FILES), CALL(chmod, FILES), CALL(fchown, FILES),
 	CALL(fchownat, FILES), CALL(utimensat, FILES),
@@ -122,7 +122,7 @@ static const struct call calls[] = {
 	CALL(getsockopt, NET | ACCEPT | SOCKOPT),
 	CALL(accept, ACCEPT), CALL(accept4, ACCEPT), CALL(listen, ACCEPT),
 	CALL(socketpair, SOCKPAIR | NET), CALL(pipe, SOCKPAIR | NET | FORK),
-	CALL(pipe2, SOCKPAIR | NET | FORK), CALL(memfd_create, SOCKPAIR),
+	CALL(pipe2, SOCKPAIR | NET | FORK), CALL(memfd_create, ANY),
 	CALL(personality, ASAN),
 	/* other users */
 	CALL(setgroups, IDS), CALL(setresgid, IDS), CALL(setresuid, IDS),
