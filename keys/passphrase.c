@@ -74,26 +74,28 @@ static const char *const leet[] = {
 	"0o", "1i", "3e", "4a", "5s", "7t", "8b", "@a", "$s", "!i"
 };
 
-/* Lower case without blanks and punctuation; with unleet, look-alike digits
- * become the letters that they stand for and the rest of the digits goes. */
+enum fold { FOLD_KEEP, FOLD_LETTERS, FOLD_LEET };
+
+/* Lower case without blanks and punctuation.  Digits are kept, or dropped, or
+ * become the letters that they look like but for those at the end. */
 static size_t
-fold(const char *text, size_t len, bool unleet, char *out)
+fold(const char *text, size_t len, enum fold how, char *out)
 {
 	size_t i, k, n = 0;
 	char c;
 
-	while (unleet && len > 0 && ((text[len - 1] >= '0' &&
+	while (how == FOLD_LEET && len > 0 && ((text[len - 1] >= '0' &&
 	    text[len - 1] <= '9') || text[len - 1] == '!'))
 		len--;
 	for (i = 0; i < len; i++) {
 		c = text[i];
 		if (c >= 'A' && c <= 'Z')
 			c = (char)(c - 'A' + 'a');
-		for (k = 0; unleet && k < COUNT(leet); k++)
+		for (k = 0; how == FOLD_LEET && k < COUNT(leet); k++)
 			if (c == leet[k][0])
 				c = leet[k][1];
 		if ((c >= 'a' && c <= 'z') || ((uint8_t)c & 0x80) != 0 ||
-		    (!unleet && c >= '0' && c <= '9'))
+		    (how == FOLD_KEEP && c >= '0' && c <= '9'))
 			out[n++] = c;
 	}
 	out[n] = 0;
@@ -182,26 +184,44 @@ is_repetition(const char *text, size_t len)
 	return false;
 }
 
+/* Known phrases, or nothing but common words beside digits. */
 static bool
-is_common(const char *text, size_t len)
+says_nothing_new(const char *text, size_t len, enum fold how)
+{
+	char plain[KDF_INPUT_MAX + 1];
+	bool common;
+	size_t n;
+
+	n = fold(text, len, how, plain);
+	common = 3 * n >= len && (is_phrase(plain) || is_words(plain, n));
+	sodium_memzero(plain, sizeof plain);
+	return common;
+}
+
+static bool
+is_pattern(const char *text, size_t len)
 {
 	char plain[KDF_INPUT_MAX + 1], back[KDF_INPUT_MAX + 1];
 	bool common;
 	size_t n, i;
 
-	n = fold(text, len, true, plain);
-	common = n > 0 && (is_phrase(plain) || is_words(plain, n));
-	n = fold(text, len, false, plain);
+	n = fold(text, len, FOLD_KEEP, plain);
 	for (i = 0; i < n; i++)
 		back[i] = plain[n - 1 - i];
 	back[n] = 0;
-	common = common || is_walk(plain, n) || is_walk(back, n) ||
+	common = is_walk(plain, n) || is_walk(back, n) ||
 	    is_repetition(plain, n);
-	/* Mostly punctuation: the rest says nothing about the whole. */
-	common = common && 2 * n >= len;
 	sodium_memzero(plain, sizeof plain);
 	sodium_memzero(back, sizeof back);
-	return common;
+	/* Mostly punctuation: the rest says nothing about the whole. */
+	return common && 2 * n >= len;
+}
+
+static bool
+is_common(const char *text, size_t len)
+{
+	return says_nothing_new(text, len, FOLD_LETTERS) ||
+	    says_nothing_new(text, len, FOLD_LEET) || is_pattern(text, len);
 }
 
 enum ll_result
