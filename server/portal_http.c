@@ -121,17 +121,21 @@ http_words(struct request *q, const struct answer *a, const char *title,
 	return http_answer(q, a, &p);
 }
 
-static void
-write_by_hand(struct request *q, int fd, const char *data, size_t len)
+static gnutls_session_t
+tls_of(const struct request *q)
 {
 	const union MHD_ConnectionInfo *info = MHD_get_connection_info(q->mhd,
 	    MHD_CONNECTION_INFO_GNUTLS_SESSION);
-	gnutls_session_t tls = NULL;
+
+	return q->portal->tls && info != NULL ? info->tls_session : NULL;
+}
+
+static void
+write_by_hand(gnutls_session_t tls, int fd, const char *data, size_t len)
+{
 	struct pollfd p = { fd, POLLOUT, 0 };
 	ssize_t n;
 
-	if (q->portal->tls && info != NULL)
-		tls = info->tls_session;
 	while (len > 0 && poll(&p, 1, LINGER_MS) > 0) {
 		n = tls != NULL ? gnutls_record_send(tls, data, len) :
 		    send(fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -143,14 +147,12 @@ write_by_hand(struct request *q, int fd, const char *data, size_t len)
 		data += n;
 		len -= (size_t)n;
 	}
-	if (tls != NULL)
-		(void)gnutls_bye(tls, GNUTLS_SHUT_WR);
 }
 
 /* Lets the client read the answer before the connection is reset by what it
  * is still sending. */
 static void
-linger(int fd)
+linger(gnutls_session_t tls, int fd)
 {
 	static const size_t enough = 16 * 1048576;
 	struct pollfd p = { fd, POLLIN, 0 };
@@ -159,6 +161,8 @@ linger(int fd)
 	char sink[16384];
 	ssize_t n = 1;
 
+	if (tls != NULL)
+		(void)gnutls_bye(tls, GNUTLS_SHUT_WR);
 	(void)shutdown(fd, SHUT_WR);
 	while (n > 0 && got < enough && (now = loop_now_ms()) < until) {
 		if (poll(&p, 1, (int)(until - now)) <= 0)
@@ -196,9 +200,9 @@ http_answer_now(struct request *q, const struct answer *a, struct page *p)
 	if (at + 3 <= sizeof(head)) {
 		memcpy(head + at, "\r\n", 2);
 		conn_allow(q->portal->conns, q->conn, CONN_WORK_MS);
-		write_by_hand(q, info->connect_fd, head, at + 2);
-		write_by_hand(q, info->connect_fd, p->data, p->len);
-		linger(info->connect_fd);
+		write_by_hand(tls_of(q), info->connect_fd, head, at + 2);
+		write_by_hand(tls_of(q), info->connect_fd, p->data, p->len);
+		linger(tls_of(q), info->connect_fd);
 	}
 	page_finish(p);
 }

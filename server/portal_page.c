@@ -51,7 +51,7 @@ grow(struct page *p, size_t need)
 static void
 put(struct page *p, const char *data, size_t len)
 {
-	if (p->failed)
+	if (p->failed || len == 0)
 		return;
 	if (p->room - p->len < len && !grow(p, p->len + len)) {
 		p->failed = true;

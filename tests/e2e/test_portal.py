@@ -264,8 +264,17 @@ def test_an_unknown_link_looks_like_a_known_one():
 
 
 def test_too_large_a_reply_is_refused_before_it_comes():
+    refuse_large(False)
+
+
+def test_too_large_a_reply_is_refused_over_tls_as_well():
+    refuse_large(True)
+
+
+def refuse_large(https):
     from selenium.webdriver.common.by import By
-    with Sent(config={"attachment_max": "2M"}) as s, ll.chromium() as web:
+    with Sent(config={"attachment_max": "2M"}, https=https) as s, \
+            ll.chromium() as web:
         path = os.path.join(s.house.base, "big.bin")
         with open(path, "wb") as f:
             f.truncate(300 << 20)
