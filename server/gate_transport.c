@@ -21,6 +21,12 @@
 	"ecdsa-sha2-nistp521-cert-v01@openssh.com," \
 	"sk-ssh-ed25519-cert-v01@openssh.com," \
 	"sk-ecdsa-sha2-nistp256-cert-v01@openssh.com"
+/* The last is for dbclient, which has no encrypt-then-MAC. */
+#define TRANSPORT_MACS \
+	"hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com," \
+	"hmac-sha2-256"
+#define TRANSPORT_CIPHERS \
+	"aes256-gcm@openssh.com,aes128-gcm@openssh.com,aes256-ctr"
 #define TRANSPORT_RSA_FLOOR 768    /* libssh's lowest; ours: gate_key.c */
 #define TRANSPORT_TIMEOUT_SECS 60
 
@@ -35,14 +41,10 @@ static const struct transport_text texts[] = {
 	    "curve25519-sha256,curve25519-sha256@libssh.org" },
 	{ SSH_BIND_OPTIONS_HOSTKEY_ALGORITHMS, "ssh-ed25519" },
 	{ SSH_BIND_OPTIONS_PUBKEY_ACCEPTED_KEY_TYPES, TRANSPORT_KEYS },
-	{ SSH_BIND_OPTIONS_CIPHERS_C_S, "aes256-gcm@openssh.com,"
-	    "aes128-gcm@openssh.com,aes256-ctr" },
-	{ SSH_BIND_OPTIONS_CIPHERS_S_C, "aes256-gcm@openssh.com,"
-	    "aes128-gcm@openssh.com,aes256-ctr" },
-	{ SSH_BIND_OPTIONS_HMAC_C_S, "hmac-sha2-256-etm@openssh.com,"
-	    "hmac-sha2-512-etm@openssh.com" },
-	{ SSH_BIND_OPTIONS_HMAC_S_C, "hmac-sha2-256-etm@openssh.com,"
-	    "hmac-sha2-512-etm@openssh.com" },
+	{ SSH_BIND_OPTIONS_CIPHERS_C_S, TRANSPORT_CIPHERS },
+	{ SSH_BIND_OPTIONS_CIPHERS_S_C, TRANSPORT_CIPHERS },
+	{ SSH_BIND_OPTIONS_HMAC_C_S, TRANSPORT_MACS },
+	{ SSH_BIND_OPTIONS_HMAC_S_C, TRANSPORT_MACS },
 };
 
 static bool
