@@ -169,12 +169,44 @@ pump_in_end(struct gate_channel *c)
 		(void)shutdown(c->io, SHUT_WR);
 }
 
+/*
+ * Takes all that libssh holds in one call: each read lets the client send
+ * another window, so reading a part of it again and again would let libssh's
+ * buffer grow without end.  Returns the bytes taken.
+ */
+static int
+pump_in_take(struct gate_channel *c)
+{
+	const int held = ssh_channel_poll(c->ssh, 0);
+	int n;
+
+	if (held <= 0)
+		return 0;
+	if (held <= GATE_CHUNK) {
+		n = ssh_channel_read_nonblocking(c->ssh, chunk, GATE_CHUNK, 0);
+		if (n > 0)
+			(void)pump_write(c, chunk, (size_t)n);
+		return n;
+	}
+	c->in.data = malloc((size_t)held);
+	if (!c->in.data) {
+		gate_lost(c->gate, CHILD_FAULT);
+		return 0;
+	}
+	n = ssh_channel_read_nonblocking(c->ssh, c->in.data, (uint32_t)held,
+	    0);
+	c->in.at = 0;
+	c->in.len = n > 0 ? (size_t)n : 0;
+	if (n <= 0)
+		gate_rest_finish(&c->in);
+	return n;
+}
+
 /* Client to worker.  True when something moved. */
 static bool
 pump_in(struct gate_channel *c)
 {
 	bool moved = false;
-	int n;
 
 	/* Extended data has no meaning in this direction. */
 	while (ssh_channel_poll(c->ssh, 1) > 0)
@@ -191,11 +223,9 @@ pump_in(struct gate_channel *c)
 		pump_in_rest(c);
 		if (c->in.data)
 			return moved;
-		n = ssh_channel_read_nonblocking(c->ssh, chunk, GATE_CHUNK, 0);
-		if (n <= 0)
+		if (pump_in_take(c) <= 0)
 			break;
 		moved = true;
-		(void)pump_write(c, chunk, (size_t)n);
 	}
 	if (!c->in_done && !c->in.data && ssh_channel_is_eof(c->ssh) &&
 	    ssh_channel_poll(c->ssh, 0) <= 0)

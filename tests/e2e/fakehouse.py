@@ -132,7 +132,6 @@ class FakeStore:
             self.house.asked.append((op, values))
             self.house.seen.append((op, values))
             result, more, fds = self.answer(op, values)
-            self.house.seen.append((op, values))
             self.channel.send(REPLY, op, sequence,
                               [("RESULT", result)] + more, fds)
             for fd in fds:
@@ -171,13 +170,17 @@ class FakeStore:
 class FakeHouse:
     """tui, sftp: shell text that stands for those workers."""
 
-    def __init__(self, tui="exec cat", sftp="exec cat", config=None):
+    def __init__(self, tui="exec cat", sftp="exec cat", config=None,
+                 sandbox=True):
         self.dir = tempfile.mkdtemp(prefix="ll-fake-")
         for program in ("letterlock-gate", "letterlock-session"):
             shutil.copy(os.path.join(ll.BUILD, program), self.dir)
         self.script("letterlock-tui", tui)
         self.script("letterlock-sftp", sftp)
         self.config = dict(config or {})
+        self.env = dict(ll.ENV)
+        if not sandbox:
+            self.env["LETTERLOCK_SANDBOX"] = "off"
         self.users, self.delay = {}, 0
         # asked: requests to the store; seen: those and what the daemon heard
         self.asked, self.seen = [], []
@@ -246,7 +249,7 @@ class Pair:
     def program(self, name):
         ours, theirs = socket.socketpair()
         path = os.path.join(self.house.dir, name)
-        pid = os.posix_spawn(path, [path], ll.ENV, file_actions=[
+        pid = os.posix_spawn(path, [path], self.house.env, file_actions=[
             (os.POSIX_SPAWN_DUP2, theirs.fileno(), 3)])
         theirs.close()
         channel = Channel(ours)
