@@ -8,9 +8,11 @@
 #include "server/listen.h"
 
 #define BACKLOG 256
+#define IN_USE_TRIES 40          /* 2 s: the portal of a letterlockd that */
+#define IN_USE_STEP_US 50000     /* has just died still holds its sockets */
 
 static int
-open_one(const struct sockaddr_storage *sa, socklen_t len)
+try_one(const struct sockaddr_storage *sa, socklen_t len)
 {
 	int fd = socket(sa->ss_family, SOCK_STREAM | SOCK_CLOEXEC |
 	    SOCK_NONBLOCK, 0), on = 1, saved;
@@ -29,6 +31,21 @@ open_one(const struct sockaddr_storage *sa, socklen_t len)
 	(void)close(fd);
 	errno = saved;
 	return -1;
+}
+
+static int
+open_one(const struct sockaddr_storage *sa, socklen_t len)
+{
+	int fd = -1, i;
+
+	for (i = 0; i < IN_USE_TRIES; i++) {
+		fd = try_one(sa, len);
+		if (fd >= 0 || errno != EADDRINUSE)
+			break;
+		(void)usleep(IN_USE_STEP_US);
+		errno = EADDRINUSE;
+	}
+	return fd;
 }
 
 /* Port 0 has become a real one. */

@@ -13,9 +13,9 @@
 #include "server/root.h"
 #include "server/service.h"
 
-#define SOON_MS 30000            /* an end before that counts as failure */
+#define SOON_MS 2000             /* an end before that counts as failure */
 #define BACKOFF_MS 50
-#define BACKOFF_MAX_MS 30000
+#define BACKOFF_MAX_MS 10000
 #define STOP_MS 10000            /* for the pairs, relay and portal */
 #define STOP_STORE_MS 60000      /* for the store to finish its commits */
 
@@ -156,7 +156,7 @@ restart_later(struct service *s, bool soon)
 
 	s->failures = soon ? s->failures + 1 : 0;
 	if (s->failures > 1)
-		wait_ms = s->failures > 10 ? BACKOFF_MAX_MS :
+		wait_ms = s->failures > 9 ? BACKOFF_MAX_MS :
 		    (uint64_t)BACKOFF_MS << (s->failures - 2);
 	if (loop_timer(s->house->loop, wait_ms, service_again, s,
 	    &s->timer) != LL_OK)
