@@ -30,6 +30,7 @@
 #define CONNECTION_MEMORY 65536
 #define PER_ADDRESS 64
 #define IDLE_SECS 30
+#define RENEW_LOOK_MS 5000
 
 /* Files are never opened: blobs come as descriptors. */
 static const struct sandbox portal_sandbox = {
@@ -64,10 +65,22 @@ from_daemon(struct portal *x)
 			(void)take_channel(x, m);
 		else if (msg_op(m) == OP_STOP)
 			x->stop = true;
+		else if (msg_op(m) == OP_RELOAD && x->renew_ms == 0)
+			x->renew_ms = loop_now_ms() + SESSION_TOTAL_MS;
 		msg_destroy(m);
 	}
 	if (r != LL_AGAIN)
 		x->stop = true;
+}
+
+/* A new configuration, and a renewed certificate, which the sandbox keeps from
+ * being read, are taken up by a new process: as soon as nobody has a message
+ * open here, or in an hour. */
+static bool
+may_renew(struct portal *x)
+{
+	return x->renew_ms != 0 && (session_none(x->sessions,
+	    loop_now_ms()) || loop_now_ms() > x->renew_ms);
 }
 
 static void
@@ -75,11 +88,12 @@ serve(struct portal *x)
 {
 	struct pollfd p[3];
 
-	while (!x->stop) {
+	while (!x->stop && !may_renew(x)) {
 		portal_store_poll(x->store, p);
 		p[2].fd = chan_fd(x->child.daemon);
 		p[2].events = POLLIN;
-		if (poll(p, 3, -1) < 0 && errno != EINTR)
+		if (poll(p, 3, x->renew_ms != 0 ? RENEW_LOOK_MS : -1) < 0 &&
+		    errno != EINTR)
 			return;
 		portal_store_pump(x->store);
 		from_daemon(x);

@@ -79,7 +79,9 @@ from_daemon(struct relay *x)
 	while ((r = chan_recv(x->child.daemon, &m)) == LL_OK) {
 		if (msg_op(m) == OP_NEW_STORE)
 			take_store(x, m);
-		else if (msg_op(m) == OP_STOP)
+		/* A new configuration is taken up by a new process: this one
+		 * can no longer read a password file. */
+		else if (msg_op(m) == OP_STOP || msg_op(m) == OP_RELOAD)
 			x->stop = true;
 		msg_destroy(m);
 	}

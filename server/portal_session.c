@@ -193,6 +193,19 @@ session_known(struct sessions *s, const uint8_t cookie[COOKIE_BYTES],
 }
 
 bool
+session_none(struct sessions *s, uint64_t now_ms)
+{
+	bool none = true;
+	size_t i;
+
+	pthread_mutex_lock(&s->lock);
+	for (i = 0; i < SESSIONS_MAX && none; i++)
+		none = !s->entry[i].used || is_over(&s->entry[i], now_ms);
+	pthread_mutex_unlock(&s->lock);
+	return none;
+}
+
+bool
 session_end(struct sessions *s, const uint8_t cookie[COOKIE_BYTES],
     const struct id *delivery)
 {

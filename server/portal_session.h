@@ -53,6 +53,8 @@ LL_MUST enum ll_result session_get(struct sessions *s,
 /* True when the cookie has any entry. */
 bool session_known(struct sessions *s, const uint8_t cookie[COOKIE_BYTES],
     uint64_t now_ms);
+/* True when nobody has a message open. */
+bool session_none(struct sessions *s, uint64_t now_ms);
 /* Forgets an entry.  False when there was none. */
 bool session_end(struct sessions *s, const uint8_t cookie[COOKIE_BYTES],
     const struct id *delivery);

@@ -268,6 +268,8 @@ session_opens_with_its_cookie(void **state)
 	assert_result(session_get(s, cookie, &strange, 2000, &got),
 	    LL_NOTFOUND);
 	assert_true(session_known(s, cookie, 2000));
+	assert_false(session_none(s, 2000));
+	assert_true(session_none(s, 2000 + SESSION_IDLE_MS + 1));
 	assert_false(session_known(s, other, 2000));
 	assert_true(session_end(s, cookie, &o.delivery));
 	assert_false(session_end(s, cookie, &o.delivery));
