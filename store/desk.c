@@ -197,6 +197,18 @@ desk_ask(struct desk *d, struct msg *request, struct msg **reply_r)
 	return r;
 }
 
+void
+desk_tell(struct desk *d, struct msg *request)
+{
+	if (!d->store) {
+		msg_destroy(request);
+		return;
+	}
+	/* Sequence 0 is no call's, so its answer is dropped on arrival. */
+	if (chan_send(d->store, request) == LL_EOF)
+		drop_store(d);
+}
+
 enum ll_result
 desk_ask_agent(struct desk *d, struct msg *request, struct msg **reply_r)
 {

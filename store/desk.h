@@ -74,7 +74,10 @@ struct chan *desk_agent(struct desk *d);
  * be repeated (reads, or with IDEMPOTENCY, or setting a state). */
 LL_MUST enum ll_result desk_ask(struct desk *d, struct msg *request,
     struct msg **reply_r);
-/* The same for the agent (never repeated). */
+/* Sends the store a request whose answer nobody waits for (taken over; lost if
+ * the store is away): for what only saves work later. */
+void desk_tell(struct desk *d, struct msg *request);
+/* The same as desk_ask for the agent (never repeated). */
 LL_MUST enum ll_result desk_ask_agent(struct desk *d, struct msg *request,
     struct msg **reply_r);
 /* The sentence that came with the last failure, or ll_result_text's phrase

@@ -53,8 +53,7 @@ keep_self_wrap(struct desk *k, const struct id *id, struct tlv_view answer)
 		return;
 	msg_put_id(m, F_MESSAGE_ID, id);
 	msg_put_bytes(m, F_SELF_WRAP, p, len);
-	if (desk_ask(k, m, NULL))
-		return;
+	desk_tell(k, m);
 }
 
 static enum ll_result
