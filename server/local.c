@@ -118,7 +118,7 @@ spawn_store(struct local *l, const struct config *c, char *why)
 	if (proc_find("letterlock-store", path) != LL_OK) {
 		snprintf(why, CONFIG_WHY, "letterlock-store: not found in "
 		    "%.1000s", path);
-		return LL_NOTFOUND;
+		return LL_DENIED;
 	}
 	r = proc_owner("letterlock-store", c, &owner);
 	if (r == LL_OK)

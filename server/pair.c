@@ -13,11 +13,12 @@
 
 #define SPARE_PAIRS 1
 #define SPARE_DELAY_MS 20        /* lets the login that took it go first */
+#define SPARE_AGAIN_MS 500       /* after a spare one that ended by itself */
 #define SWEEP_MS 5000
 #define GRACE_EXTRA_MS 15000     /* after the gate should have ended it */
 #define NO_ROOM_MS 200           /* out of descriptors: try again then */
 
-static void spare_later(struct house *h);
+static void spare_later(struct house *h, uint64_t ms);
 
 /* --- making pairs --- */
 
@@ -179,7 +180,8 @@ find_spare(struct house *h)
 	struct pair *p;
 
 	for (p = h->pairs; p != NULL; p = p->next)
-		if (!p->taken && p->gate != NULL && p->session != NULL &&
+		if (!p->taken && !p->dismissed &&
+		    p->gate != NULL && p->session != NULL &&
 		    p->gate->chan != NULL && p->session->chan != NULL)
 			return p;
 	return NULL;
@@ -205,7 +207,7 @@ hand_over(struct house *h, int tcp, const struct net_addr *addr)
 	configure_gate(p, tcp);
 	if (p->session->store_fd >= 0)
 		configure_session(p);
-	spare_later(h);
+	spare_later(h, SPARE_DELAY_MS);
 }
 
 /* --- spare pairs --- */
@@ -222,11 +224,11 @@ spare_now(void *arg)
 }
 
 static void
-spare_later(struct house *h)
+spare_later(struct house *h, uint64_t ms)
 {
 	if (h->spare_timer != 0 || h->stopping)
 		return;
-	if (loop_timer(h->loop, SPARE_DELAY_MS, spare_now, h,
+	if (loop_timer(h->loop, ms, spare_now, h,
 	    &h->spare_timer) != LL_OK)
 		h->spare_timer = 0;
 }
@@ -360,7 +362,7 @@ pair_listen(struct house *h)
 	uint64_t id;
 
 	watch_sockets(h, true);
-	spare_later(h);
+	spare_later(h, SPARE_DELAY_MS);
 	return loop_timer(h->loop, SWEEP_MS, sweep, h, &id);
 }
 
@@ -437,7 +439,7 @@ pair_ended(struct child *c, int status)
 		/* the graver fault of the two counts, once */
 		if (fault_of(status) > p->fault)
 			p->fault = fault_of(status);
-	} else if (!p->taken && !p->house->stopping) {
+	} else if (!p->taken && !p->dismissed && !p->house->stopping) {
 		house_say("%s ended before a connection came (status %d)",
 		    proc_table[c->proc].name, status);
 	}
@@ -448,6 +450,7 @@ pair_ended(struct child *c, int status)
 	/* a link still here would keep the other from seeing the end */
 	close_link(&p->gate_link);
 	close_link(&p->session_link);
+	spare_later(p->house, p->taken ? SPARE_DELAY_MS : SPARE_AGAIN_MS);
 	other = p->gate != NULL ? p->gate : p->session;
 	if (other != NULL) {
 		if (!other->configured)
@@ -484,6 +487,7 @@ pair_stop(struct house *h, bool taken_too)
 
 	for (p = h->pairs; p != NULL; p = p->next) {
 		if (!p->taken) {
+			p->dismissed = true;
 			kill_child(p->gate);
 			kill_child(p->session);
 		} else if (taken_too && p->session != NULL &&

@@ -18,7 +18,7 @@ struct pair {
 	int gate_link, session_link;  /* ends for CONFIGURE; -1 once handed */
 	bool taken;                   /* has a connection; else spare */
 	bool authenticated;
-	bool store_asked;
+	bool dismissed;               /* a spare one we ended ourselves */
 	struct net_addr addr;
 	uint64_t since_ms;
 	int fault;                    /* enum limits_fault, -1: none */
