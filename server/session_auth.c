@@ -503,16 +503,23 @@ auth_done(struct session *s, const struct msg *m)
 		session_end(s, CHILD_BUSY, busy_words);
 		return;
 	}
-	if (s->a.data) {
-		/* A slot changed meanwhile leaves the vault locked. */
+	/* A slot that changed meanwhile leaves the vault locked. */
+	if (s->a.data)
 		r = session_vault_open(s, &s->a);
-		auth_over(s, m);
-	} else if (s->has_slot) {
-		s->state = STATE_UNLOCK;
-		session_answer(s, m, LL_AGAIN);
-	} else {
-		auth_over(s, m);
+	auth_over(s, m);
+}
+
+/* The code was right.  Who came with a key may now give the passphrase; the
+ * store still checks and counts it, so this comes before AUTH_DONE. */
+static void
+auth_second(struct session *s, const struct msg *m)
+{
+	if (s->a.data) {
+		auth_done(s, m);
+		return;
 	}
+	s->state = STATE_UNLOCK;
+	session_answer(s, m, LL_AGAIN);
 }
 
 /* Another prompt, with a reason, while tries are left. */
@@ -537,7 +544,7 @@ auth_code(struct session *s, const struct msg *m, const uint8_t *p, size_t n)
 	if (s->state == STATE_ENDING)
 		return;
 	if (r == LL_OK) {
-		auth_done(s, m);
+		auth_second(s, m);
 		return;
 	}
 	if (r == LL_EOF || r == LL_BUSY || r == LL_NOMEM) {
@@ -560,26 +567,27 @@ static void
 auth_unlock(struct session *s, const struct msg *m, const uint8_t *p,
     size_t n)
 {
-	enum ll_result r;
+	uint64_t delay = 0;
+	enum ll_result r = LL_OK;
 
-	if (n == 0) {
-		auth_over(s, m);
-		return;
-	}
-	r = session_vault_unlock(s, p, n);
+	if (n > 0)
+		r = auth_password_ask(s, p, n, &delay);
 	if (s->state == STATE_ENDING)
 		return;
 	if (r == LL_OK) {
-		auth_over(s, m);
+		auth_done(s, m);
 		return;
 	}
-	if (s->unlock_tries >= SESSION_CODE_TRIES) {
-		s->code_tries = SESSION_CODE_TRIES;
+	secret_finish(&s->a);
+	if (r == LL_AUTH && ++s->code_tries >= SESSION_CODE_TRIES) {
 		auth_refuse(s, m, NULL);
 		return;
 	}
-	(void)snprintf(s->hint, sizeof(s->hint), "%s", r == LL_AUTH ?
-	    "Wrong passphrase." : busy_words);
+	if (r == LL_RATE)
+		auth_wait_words(s->hint, sizeof(s->hint), delay);
+	else
+		(void)snprintf(s->hint, sizeof(s->hint), "%s", r == LL_AUTH ?
+		    "Wrong passphrase." : busy_words);
 	session_answer(s, m, LL_AGAIN);
 }
 

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#define VAULT_UNLOCK_TRIES 10     /* wrong passphrases of one connection */
+#define VAULT_UNLOCK_TRIES 5      /* wrong passphrases of one connection */
 
 enum ll_result
 session_vault_stretch(struct session *s, const void *passphrase, size_t len,

@@ -43,7 +43,8 @@ def make_key(h, name, *words):
 
 
 def ssh(h, *options, answers=(), user="ada", command="x"):
-    child = pexpect.spawn("ssh", SSH + ["-p", str(h.port), *options,
+    # the first of two equal options counts
+    child = pexpect.spawn("ssh", [*options, *SSH, "-p", str(h.port),
                           f"{user}@127.0.0.1", command], timeout=15,
                           encoding="utf-8", env=ll.ENV)
     for pattern, answer in answers:
@@ -71,6 +72,7 @@ def statuses(h):
 
 PASS = ("assword: ", "any words will do")
 CODE = ("Verification code: ", GOOD)
+LOCKED = (r"Passphrase \(Enter: stay locked\): ", "")
 
 
 def test_openssh_with_a_password():
@@ -90,8 +92,28 @@ def test_openssh_with_each_kind_of_key():
                             ("rsa", ("-t", "rsa", "-b", "3072"))):
             path, blob = make_key(h, name, *words)
             h.users["ada"].keys = [blob]
-            said, status = finish(ssh(h, "-i", path, answers=[CODE]))
+            said, status = finish(ssh(h, "-i", path,
+                                      answers=[CODE, LOCKED]))
             assert "in" in said and status == 0, (name, said, status)
+
+
+def test_after_a_key_the_passphrase_is_checked_and_counted():
+    with house(tui="echo in") as h:
+        path, blob = make_key(h, "ed", "-t", "ed25519")
+        h.users["ada"].keys = [blob]
+        h.users["ada"].password = False
+        wrong = (LOCKED[0], "not it")
+        again = ("Wrong passphrase[^:]*" + LOCKED[0], "")
+        # OpenSSH shows the instruction at this level, its default
+        said, status = finish(ssh(h, "-o", "LogLevel=INFO", "-i", path,
+                                  answers=[CODE, wrong, again]))
+        assert "in" in said and status == 0, (said, status)
+        assert [op for op, _ in h.asked].count("AUTH_PASSWORD") == 1
+        child = ssh(h, "-i", path, "-o", "NumberOfPasswordPrompts=1",
+                    answers=[CODE, wrong, wrong, wrong])
+        said, status = finish(child)
+        assert status == 255, (said, status)
+        assert statuses(h)[1] == AUTH_FAILED
 
 
 def test_rsa_with_sha256_too():
@@ -100,7 +122,7 @@ def test_rsa_with_sha256_too():
         h.users["ada"].keys = [blob]
         said, status = finish(ssh(
             h, "-i", path, "-o", "PubkeyAcceptedAlgorithms=rsa-sha2-256",
-            answers=[CODE]))
+            answers=[CODE, LOCKED]))
         assert "in" in said and status == 0, (said, status)
 
 
@@ -121,7 +143,8 @@ def test_a_key_that_is_refused_does_not_hold_up_the_next():
                                 "-n", "ada", bad + ".pub"], check=True)
             began = time.monotonic()
             said, status = finish(ssh(h, "-o", "RequiredRSASize=1024", "-i",
-                                      bad, "-i", good, answers=[CODE]))
+                                      bad, "-i", good,
+                                      answers=[CODE, LOCKED]))
             assert status == 0, (name, said)
             assert time.monotonic() - began < 5, name
 
@@ -181,8 +204,9 @@ def test_dbclient_with_a_key():
         child = pexpect.spawn("dbclient", ["-y", "-y", "-i", path, "-p",
                               str(h.port), "ada@127.0.0.1", "x"], timeout=15,
                               encoding="utf-8", env=ll.ENV)
-        child.expect(CODE[0])
-        child.sendline(CODE[1])
+        for pattern, answer in (CODE, LOCKED):
+            child.expect(pattern)
+            child.sendline(answer)
         said, status = finish(child)
         assert "in" in said and status == 0, (said, status)
 
