@@ -12,7 +12,7 @@
 #include "tui/paint.h"
 
 struct plan {
-	struct draft *d;             /* the composer's, below */
+	const struct draft *d;       /* the composer's, below */
 	struct center_plan p;
 	struct lines lines;
 	struct center_send_options options;

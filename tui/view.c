@@ -266,7 +266,8 @@ dispatch(const struct key *k)
 {
 	struct view *v = view_top();
 
-	house.words[0] = '\0';
+	if (k->code != K_PASTE && k->code != K_PASTE_END)
+		house.words[0] = '\0';
 	house.dirty = true;
 	if (house.center)
 		center_active(house.center);

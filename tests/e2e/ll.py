@@ -658,7 +658,12 @@ class Screen:
             return False
         self.bytes += data
         # pyte 0.8 does not know "CSI > ... m" (modifyOtherKeys) and prints it
-        self.stream.feed(re.sub(rb"\x1b\[[>?][0-9;]*m", b"", data))
+        data = re.sub(rb"\x1b\[[>?][0-9;]*m", b"", data)
+        # nor does it know scrolling by n rows (curses does so from the edge)
+        data = re.sub(rb"\x1b\[(\d*)S", lambda m: b"\n" * int(m[1] or 1), data)
+        data = re.sub(rb"\x1b\[(\d*)T",
+                      lambda m: b"\x1bM" * int(m[1] or 1), data)
+        self.stream.feed(data)
         return True
 
     def text(self):

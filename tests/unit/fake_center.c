@@ -606,7 +606,7 @@ sent(struct center *c, struct center_sent *s)
 }
 
 enum ll_result
-center_send(struct center *c, struct draft *d,
+center_send(struct center *c, const struct draft *d,
     const struct center_plan *p, struct center_send_options *o,
     struct center_sent *s)
 {
