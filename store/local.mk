@@ -4,3 +4,17 @@ OBJS_store += store/desk.o store/draft.o store/draft_desk.o store/mail.o
 # for the programs that show things to people (they link with -ljansson)
 OBJS_store += store/adminverb.o store/adminverb_list.o \
   store/adminverb_user.o store/jsonout.o
+
+PROGRAMS += letterlock-store
+OBJS_storeprogram = store/db.o store/schema.o store/serve.o store/group.o \
+  store/optable.o store/log.o store/lease.o store/delay.o store/login.o \
+  store/bind.o store/vaults.o store/enroll.o store/sshkeys.o store/users.o \
+  store/boxes.o store/drafts.o store/object.o store/upload.o store/plan.o \
+  store/send.o store/status.o store/delivery.o store/queue.o store/link.o \
+  store/portal.o store/sweep.o store/backup.o store/house.o store/setup.o
+OBJS_letterlock-store = store/letterlock-store.o $(OBJS_storeprogram)
+LIBS_letterlock-store = -lsqlite3
+
+OBJS_storekit = tests/unit/storekit.o
+OBJS_test_store_send = $(OBJS_storekit)
+LIBS_test_store_send = -lsqlite3

@@ -539,3 +539,19 @@ msg_decode(const uint8_t head[MSG_HEAD], const uint8_t *body, size_t len,
 	*m_r = m;
 	return LL_OK;
 }
+
+enum ll_result
+msg_repeat(const struct msg *request, struct tlv_view view, struct msg **m_r)
+{
+	uint8_t head[MSG_HEAD];
+	enum ll_result r;
+	struct msg *m;
+
+	r = msg_reply(request, LL_OK, &m);
+	if (r != LL_OK)
+		return r;
+	msg_encode_head(m, head);
+	msg_destroy(m);
+	put32(head, (uint32_t)(view.len + HEAD_REST));
+	return msg_decode(head, view.data, view.len, m_r);
+}

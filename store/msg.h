@@ -51,6 +51,10 @@ LL_MUST enum ll_result msg_create(enum msg_kind kind, enum op op,
 /* The reply to a request, with RESULT set first. */
 LL_MUST enum ll_result msg_reply(const struct msg *request, enum ll_result r,
     struct msg **m_r);
+/* A reply made of the fields (msg_view) of an earlier one, checked as if they
+ * had come from a peer. */
+LL_MUST enum ll_result msg_repeat(const struct msg *request,
+    struct tlv_view fields, struct msg **m_r);
 /* Wipes, closes descriptors not taken, frees.  NULL is fine. */
 void msg_destroy(struct msg *m);
 

@@ -1,0 +1,53 @@
+/*
+ * object.h - bodies and attachments: small ones in the row, larger ones as
+ * files blobs/xx/ID that their writer made durable before the row exists.
+ */
+#ifndef LL_OBJECT_H
+#define LL_OBJECT_H
+
+#include "store/serve.h"
+
+/* Where an upload belongs. */
+struct object_place {
+	struct id message;       /* the draft, or the reply to be */
+	struct id owner;         /* whose quota */
+	const struct id *delivery; /* portal: the delivery; NULL otherwise */
+};
+
+/* BLOB_NEW, PORTAL_BLOB: OBJECT_ID, LIMIT and a descriptor into q->reply. */
+LL_MUST enum ll_result object_upload_new(struct store *s, struct request *q,
+    const struct object_place *place);
+/* BLOB_COMMIT, PORTAL_COMMIT. */
+LL_MUST enum ll_result object_upload_end(struct store *s, struct request *q,
+    const struct object_place *place);
+/* Every OBJECT of a SEND or PORTAL_REPLY: inserts those with DATA, checks that
+ * the others were uploaded to that place; puts them in order and removes what
+ * was uploaded there and is not named. */
+LL_MUST enum ll_result object_attach(struct store *s, struct request *q,
+    const struct object_place *place);
+/* All OBJECT fields of a message (or draft) into m; small data comes along
+ * while the message stays under a MiB. */
+LL_MUST enum ll_result object_put_all(struct store *s, struct msg *m,
+    const struct id *message);
+/* DATA or a descriptor of one object of that message. */
+LL_MUST enum ll_result object_give(struct store *s, struct msg *m,
+    const struct id *message, const struct id *object);
+/* Removes one object, or all of a message; kind < 0: of any kind. */
+LL_MUST enum ll_result object_drop(struct store *s, const struct id *message,
+    const struct id *object);
+LL_MUST enum ll_result object_drop_all(struct store *s,
+    const struct id *message);
+/* Objects of nothing: uploads to drafts that never were saved. */
+LL_MUST enum ll_result object_sweep(struct store *s, uint64_t now);
+
+/* Removes the file, if there is one. */
+void object_unlink(struct store *s, const struct id *object);
+/* The uploads of a peer that is gone. */
+void object_forget(struct store *s, struct peer *p);
+/* At start: files without a row go. */
+LL_MUST enum ll_result object_clean(struct store *s);
+/* "xx/ID". */
+#define OBJECT_PATH 32
+void object_path(const struct id *object, char path[OBJECT_PATH]);
+
+#endif

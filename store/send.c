@@ -1,0 +1,359 @@
+#include <string.h>
+
+#include "keys/envelope.h"
+#include "store/delivery.h"
+#include "store/handlers.h"
+#include "store/link.h"
+#include "store/object.h"
+#include "store/plan.h"
+#include "store/send.h"
+#include "store/sweep.h"
+
+#define DAY_SECS 86400
+#define EXPIRES_MAX_DAYS 36500
+
+/* One SEND on its way into the tables. */
+struct sending {
+	struct request *q;
+	struct id message, author;
+	uint64_t generation;     /* of the author's keys */
+	uint64_t delay_secs, expires;
+	struct plan plan;
+};
+
+enum ll_result
+send_pepper(struct store *s, struct request *q)
+{
+	const uint8_t *locator = view_hash(q->v, F_LOCATOR_HASH);
+	uint8_t pepper[KEY_BYTES];
+	enum ll_result r;
+
+	if (locator == NULL)
+		return LL_USAGE;
+	r = derive_bytes(LABEL_LINK_PEPPER, s->pepper.data, s->pepper.len,
+	    locator, HASH_BYTES, pepper);
+	if (r != LL_OK)
+		return r;
+	msg_put_bytes(q->reply, F_PEPPER, pepper, sizeof(pepper));
+	sodium_memzero(pepper, sizeof(pepper));
+	msg_put_u64(q->reply, F_MEMORY_MIB, s->muc_memory_mib);
+	msg_put_u64(q->reply, F_PASSES, s->kdf_passes);
+	return LL_OK;
+}
+
+/* The draft, if there is one, must be the author's own; the id new. */
+static enum ll_result
+check_id(struct store *s, const struct sending *w)
+{
+	uint64_t taken;
+	enum ll_result r;
+
+	r = db_number(s->db, 0, &taken, "SELECT EXISTS (SELECT 1 FROM messages"
+	    " WHERE message = ?1) OR EXISTS (SELECT 1 FROM drafts WHERE"
+	    " message = ?1 AND (author <> ?2 OR sent = 1))", "dd",
+	    &w->message, &w->author);
+	return r == LL_OK && taken ? LL_CONFLICT : r;
+}
+
+static enum ll_result
+check_plan(struct store *s, struct sending *w)
+{
+	const uint8_t *shown = view_hash(w->q->v, F_PLAN_HASH);
+	uint8_t hash[HASH_BYTES];
+	uint64_t generation;
+	enum ll_result r;
+
+	if (shown == NULL)
+		return LL_USAGE;
+	r = plan_build(s, w->q, &w->plan);
+	if (r == LL_OK)
+		r = plan_hash(&w->plan, &w->author, hash);
+	if (r == LL_OK)
+		r = db_number(s->db, 0, &generation, "SELECT generation FROM"
+		    " users WHERE user = ?1", "d", &w->author);
+	if (r != LL_OK)
+		return r;
+	if (memcmp(hash, shown, HASH_BYTES) == 0 &&
+	    generation == w->generation)
+		return LL_OK;
+	w->q->words = "An address or key changed since the plan was shown.";
+	return LL_CONFLICT;
+}
+
+static enum ll_result
+keep_message(struct store *s, const struct sending *w)
+{
+	const struct request *q = w->q;
+	size_t header_len, wrap_len;
+	const uint8_t *header = view_bytes(q->v, F_HEADER, &header_len);
+	const uint8_t *wrap = view_bytes(q->v, F_SELF_WRAP, &wrap_len);
+	const uint8_t *commitment = view_hash(q->v, F_COMMITMENT);
+	struct id thread, reply_to;
+	bool replies = view_id(q->v, F_REPLY_TO, &reply_to);
+	enum ll_result r;
+
+	if (header == NULL || wrap == NULL || commitment == NULL ||
+	    wrap_len != SEAL_WRAP_BYTES || !view_id(q->v, F_THREAD_ID, &thread))
+		return LL_USAGE;
+	r = db_run(s->db, "INSERT INTO messages (message, thread, reply_to,"
+	    " author, author_generation, time, expires, header, commitment)"
+	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)", "ddddiiibh",
+	    &w->message, &thread, replies ? &reply_to : NULL, &w->author,
+	    w->generation, q->now, w->expires, header, header_len,
+	    commitment);
+	if (r != LL_OK)
+		return r;
+	return db_run(s->db, "INSERT INTO boxes (user, message, thread,"
+	    " folder, unread, time, self_wrap, generation) VALUES (?1, ?2, ?3,"
+	    " ?4, 0, ?5, ?6, ?7)", "dddiibi", &w->author, &w->message, &thread,
+	    (uint64_t)FOLDER_SENT, q->now, wrap, wrap_len, w->generation);
+}
+
+/* --- recipients --- */
+
+static enum ll_result
+insert_delivery(struct store *s, const struct sending *w,
+    const struct delivery *d, const struct plan_line *l, struct tlv_view v,
+    unsigned position)
+{
+	const bool waits = w->delay_secs > 0 && d->route == ROUTE_INTERNAL;
+	const uint8_t *wrap;
+	size_t len;
+
+	wrap = view_bytes(v, F_WRAP, &len);
+	return db_run(s->db, "INSERT INTO deliveries (delivery, message,"
+	    " author, position, address, route, state, reason, user,"
+	    " not_before, expires, wrap, generation) VALUES (?1, ?2, ?3, ?4,"
+	    " ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)", "dddutuutdiibi",
+	    &d->id, &w->message, &w->author, (int)position, d->address,
+	    (int)d->route, (int)d->state, l->reason,
+	    d->route == ROUTE_INTERNAL ? &l->user : NULL,
+	    w->q->now + w->delay_secs, w->expires, waits ? wrap : NULL, len,
+	    l->generation);
+}
+
+static enum ll_result
+send_internal(struct store *s, const struct sending *w, struct delivery *d,
+    const struct plan_line *l, struct tlv_view v)
+{
+	const uint8_t *wrap;
+	size_t len;
+
+	wrap = view_bytes(v, F_WRAP, &len);
+	if (wrap == NULL || view_u64(v, F_GENERATION) != l->generation)
+		return LL_CONFLICT;
+	if (w->delay_secs > 0)
+		return LL_OK;
+	return delivery_hand_over(s, w->q->now, d, wrap, len, l->generation);
+}
+
+static enum ll_result
+send_link(struct store *s, const struct sending *w, struct delivery *d,
+    struct tlv_view v)
+{
+	struct tlv_view link;
+	enum ll_result r;
+	size_t at = 0;
+
+	if (!view_nest(v, F_LINK, &at, &link))
+		return LL_CONFLICT;
+	r = link_add(s, w->q, d, link, w->q->now + w->delay_secs);
+	if (r != LL_OK || w->delay_secs > 0)
+		return r;
+	event_queue(s);
+	return delivery_record(s, w->q->now, d, EVENT_QUEUED, STATE_QUEUED,
+	    NULL);
+}
+
+static enum ll_result
+remember_contact(struct store *s, const struct sending *w,
+    const char *address)
+{
+	return db_run(s->db, "INSERT INTO contacts (user, address, last)"
+	    " VALUES (?1, lower(?2), ?3) ON CONFLICT DO UPDATE SET last ="
+	    " excluded.last", "dti", &w->author, address, w->q->now);
+}
+
+static void
+put_recipient(struct msg *m, const struct delivery *d,
+    const struct plan_line *l)
+{
+	msg_begin(m, F_RECIPIENT);
+	msg_put_id(m, F_DELIVERY_ID, &d->id);
+	msg_put_text(m, F_ADDRESS, d->address);
+	msg_put_u64(m, F_ROUTE, (uint64_t)d->route);
+	msg_put_u64(m, F_STATE, (uint64_t)d->state);
+	msg_put_text(m, F_REASON, l->reason);
+	msg_put_u64(m, F_EXPIRES, d->expires);
+	msg_end(m);
+}
+
+static enum ll_result
+send_one(struct store *s, const struct sending *w, struct tlv_view v,
+    unsigned position)
+{
+	const struct plan_line *l = &w->plan.lines[position];
+	const bool held = l->route == ROUTE_NONE;
+	struct delivery d = { .message = w->message, .author = w->author,
+	    .user = l->user, .route = l->route, .expires = w->expires };
+	enum ll_result r;
+
+	if (view_u64(v, F_ROUTE) != (uint64_t)l->route)
+		return LL_CONFLICT;
+	id_random(&d.id);
+	memcpy(d.address, l->address, sizeof(d.address));
+	d.state = held ? STATE_HELD : STATE_PENDING;
+	r = insert_delivery(s, w, &d, l, v, position);
+	if (r == LL_OK)
+		r = delivery_record(s, w->q->now, &d, held ? EVENT_HELD :
+		    EVENT_SUBMITTED, 0, held ? l->reason : NULL);
+	if (r == LL_OK && l->route == ROUTE_INTERNAL)
+		r = send_internal(s, w, &d, l, v);
+	else if (r == LL_OK && l->route == ROUTE_PORTAL_MUC)
+		r = send_link(s, w, &d, v);
+	if (r == LL_OK)
+		r = remember_contact(s, w, d.address);
+	if (r == LL_OK)
+		put_recipient(w->q->reply, &d, l);
+	return r;
+}
+
+/* --- SEND --- */
+
+static enum ll_result
+settle_draft(struct store *s, const struct sending *w)
+{
+	if (w->delay_secs > 0)
+		return db_run(s->db, "UPDATE drafts SET sent = 1 WHERE message"
+		    " = ?1", "d", &w->message);
+	return db_run(s->db, "DELETE FROM drafts WHERE message = ?1", "d",
+	    &w->message);
+}
+
+static enum ll_result
+send_all(struct store *s, struct sending *w)
+{
+	struct object_place place = { .message = w->message,
+	    .owner = w->author };
+	struct tlv_view v;
+	enum ll_result r;
+	unsigned position = 0;
+	size_t at = 0;
+
+	r = check_id(s, w);
+	if (r == LL_OK)
+		r = check_plan(s, w);
+	if (r == LL_OK)
+		r = keep_message(s, w);
+	if (r == LL_OK)
+		r = object_attach(s, w->q, &place);
+	while (r == LL_OK && view_nest(w->q->v, F_RECIPIENT, &at, &v))
+		r = send_one(s, w, v, position++);
+	if (r == LL_OK)
+		r = settle_draft(s, w);
+	if (r == LL_OK && w->delay_secs == 0)
+		r = delivery_replied(s, w->q->now, &w->message);
+	return r;
+}
+
+enum ll_result
+send_message(struct store *s, struct request *q)
+{
+	uint64_t days = view_u64(q->v, F_EXPIRES);
+	struct sending w = { .q = q, .author = q->peer->user };
+	struct id thread;
+	enum ll_result r;
+
+	if (!view_id(q->v, F_MESSAGE_ID, &w.message) ||
+	    !view_id(q->v, F_THREAD_ID, &thread))
+		return LL_USAGE;
+	w.generation = view_u64(q->v, F_GENERATION);
+	w.delay_secs = view_u64(q->v, F_DELAY_SECS);
+	if (w.delay_secs > s->undo_secs)
+		w.delay_secs = s->undo_secs;
+	if (days == 0)
+		days = s->expiry_days;
+	if (days > EXPIRES_MAX_DAYS)
+		return LL_USAGE;
+	w.expires = days > 0 ? q->now + days * DAY_SECS : 0;
+	msg_put_id(q->reply, F_MESSAGE_ID, &w.message);
+	msg_put_id(q->reply, F_THREAD_ID, &thread);
+	r = send_all(s, &w);
+	plan_finish(&w.plan);
+	if (r != LL_OK)
+		return r;
+	if (w.delay_secs > 0)
+		sweep_at(s, w.delay_secs);
+	event_box(s, &w.author, &w.message, FOLDER_SENT, q->peer);
+	event_box(s, &w.author, &w.message, FOLDER_DRAFTS, q->peer);
+	return LL_OK;
+}
+
+/* --- UNDO --- */
+
+static enum ll_result
+forget_message(struct store *s, const struct id *message)
+{
+	static const char *const tables[] = {
+		"DELETE FROM queue WHERE delivery IN (SELECT delivery FROM"
+		" deliveries WHERE message = ?1)",
+		"DELETE FROM links WHERE delivery IN (SELECT delivery FROM"
+		" deliveries WHERE message = ?1)",
+		"DELETE FROM deliveries WHERE message = ?1",
+		"DELETE FROM boxes WHERE message = ?1",
+		"DELETE FROM messages WHERE message = ?1",
+		"UPDATE drafts SET sent = 0 WHERE message = ?1",
+	};
+	enum ll_result r = LL_OK;
+	struct id body;
+	sqlite3_stmt *st;
+	size_t i;
+
+	for (i = 0; r == LL_OK && i < sizeof(tables) / sizeof(*tables); i++)
+		r = db_run(s->db, tables[i], "d", message);
+	if (r == LL_OK)
+		r = db_one(s->db, &st, "SELECT object FROM objects WHERE"
+		    " message = ?1 AND kind = ?2", "du", message,
+		    OBJECT_BODY);
+	if (r != LL_OK)
+		return r == LL_NOTFOUND ? LL_OK : r;
+	(void)db_id(st, 0, &body);
+	db_end(st);
+	return object_drop(s, message, &body);
+}
+
+enum ll_result
+send_undo(struct store *s, struct request *q)
+{
+	struct leaf leaf = { .event = EVENT_UNDONE, .user = &q->peer->user };
+	uint64_t pending = 0, other = 0;
+	struct id message;
+	sqlite3_stmt *st;
+	enum ll_result r;
+
+	if (!view_id(q->v, F_MESSAGE_ID, &message))
+		return LL_USAGE;
+	r = db_one(s->db, &st, "SELECT coalesce(sum(state = 1), 0),"
+	    " coalesce(sum(state NOT IN (1, 2)), 0) FROM deliveries WHERE"
+	    " message = ?1 AND author = ?2", "dd", &message, &q->peer->user);
+	if (r != LL_OK)
+		return r;
+	pending = db_u64(st, 0);
+	other = db_u64(st, 1);
+	db_end(st);
+	if (pending == 0 && other == 0)
+		return LL_NOTFOUND;
+	if (pending == 0 || other > 0) {
+		q->words = "It is on its way already: withdraw it instead.";
+		return LL_CONFLICT;
+	}
+	r = forget_message(s, &message);
+	leaf.message = &message;
+	if (r == LL_OK)
+		r = log_append(s, q->now, &leaf);
+	if (r == LL_OK) {
+		event_box(s, &q->peer->user, &message, FOLDER_SENT, q->peer);
+		event_box(s, &q->peer->user, &message, FOLDER_DRAFTS, q->peer);
+	}
+	return r;
+}

@@ -1,0 +1,100 @@
+#include "store/delivery.h"
+#include "store/link.h"
+#include "store/object.h"
+#include "store/queue.h"
+#include "store/sweep.h"
+
+#define HOUSE_MS 60000           /* expiry and clearing up, once a minute */
+#define IDEMPOTENCY_SECS (7 * 86400)
+#define FAILURE_SECS (30 * 86400)
+
+static void on_release(void *arg);
+
+static void
+arm(struct store *s, uint64_t ms)
+{
+	uint64_t at = loop_now_ms() + ms;
+
+	if (s->next_release_ms != 0 && s->next_release_ms <= at)
+		return;
+	if (s->next_release_ms != 0)
+		loop_timer_remove(s->loop, s->sweep_timer);
+	s->next_release_ms = loop_timer(s->loop, ms, on_release, s,
+	    &s->sweep_timer) == LL_OK ? at : 0;
+}
+
+void
+sweep_at(struct store *s, uint64_t secs)
+{
+	arm(s, secs * 1000);
+}
+
+static void
+on_release(void *arg)
+{
+	struct store *s = arg;
+	uint64_t now = store_now(), next = 0;
+	enum ll_result r;
+
+	s->next_release_ms = 0;
+	r = serve_job(s);
+	if (r == LL_OK) {
+		r = delivery_release(s, now, &next);
+		serve_job_end(s, r);
+	}
+	if (r != LL_OK)
+		arm(s, 5000);
+	else if (next != 0)
+		arm(s, next > now ? (next - now) * 1000 : 10);
+}
+
+static enum ll_result
+clear_up(struct store *s, uint64_t now)
+{
+	enum ll_result r;
+
+	r = db_run(s->db, "DELETE FROM tokens WHERE until < ?1", "i", now);
+	if (r == LL_OK)
+		r = db_run(s->db, "DELETE FROM idempotency WHERE time < ?1",
+		    "i", now - IDEMPOTENCY_SECS);
+	if (r == LL_OK)
+		r = db_run(s->db, "DELETE FROM failures WHERE last < ?1 AND"
+		    " until < ?2", "ii", now - FAILURE_SECS, now);
+	if (r == LL_OK)
+		r = link_sweep(s, now);
+	if (r == LL_OK)
+		r = queue_sweep(s, now);
+	if (r == LL_OK)
+		r = object_sweep(s, now);
+	return r;
+}
+
+static void
+on_house(void *arg)
+{
+	struct store *s = arg;
+	uint64_t now = store_now();
+	enum ll_result r;
+
+	r = serve_job(s);
+	if (r == LL_OK)
+		serve_job_end(s, delivery_expire(s, now));
+	r = serve_job(s);
+	if (r == LL_OK)
+		serve_job_end(s, clear_up(s, now));
+	/* what was shredded shall not live on in the log for long */
+	s->truncate = true;
+	if (loop_timer(s->loop, HOUSE_MS, on_house, s, NULL) != LL_OK)
+		serve_die(s, "out of memory");
+}
+
+enum ll_result
+sweep_start(struct store *s)
+{
+	enum ll_result r;
+
+	r = loop_timer(s->loop, 0, on_house, s, NULL);
+	if (r == LL_OK)
+		arm(s, 0);
+	return r;
+}
