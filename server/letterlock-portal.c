@@ -186,8 +186,6 @@ start_http(struct portal *x, size_t i, const char *cert, const char *key)
 	    MHD_OPTION_NOTIFY_COMPLETED, http_completed, x,
 	    MHD_OPTION_NOTIFY_CONNECTION, http_connection, x,
 	    MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNS_MAX,
-	    MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-	    x->trusted.count > 0 ? 0u : (unsigned)PER_ADDRESS,
 	    MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECS,
 	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
 	    MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_BYTES,
@@ -247,7 +245,8 @@ start(struct portal *x, const char **why_r)
 		r = sandbox_enter(&portal_sandbox, NULL, why_r);
 	if (r == LL_OK) {
 		*why_r = "out of memory";
-		r = conns_create(sweep, x, &x->conns);
+		r = conns_create(sweep, x, x->trusted.count > 0 ? CONNS_CROWD :
+		    PER_ADDRESS, &x->conns);
 	}
 	*why_r = r == LL_OK ? "the web server does not start: portal_cert and "
 	    "portal_key are PEM and belong together?" : *why_r;

@@ -1,16 +1,21 @@
 #include "server/portal_conn.h"
 
 #include <pthread.h>
-#include <stdbool.h>
 #include <stdlib.h>
-#include <sys/socket.h>
+#include <string.h>
 #include <time.h>
 
+#include "server/portal_path.h"
 #include "store/loop.h"
+
+#define HURRY_MS 500               /* nobody makes room before that */
 
 struct conn {
 	int fd;                    /* -1: free */
 	uint64_t until_ms;
+	uint64_t since_ms;         /* waits for its client since then */
+	bool shielded;
+	char address[ORIGIN_MAX];
 };
 
 struct conns {
@@ -20,6 +25,7 @@ struct conns {
 	bool stop;
 	void (*on_second)(void *arg);
 	void *arg;
+	size_t per_address;
 	struct conn conn[CONNS_MAX];
 };
 
@@ -34,15 +40,56 @@ cut_off(struct conns *c)
 			(void)shutdown(c->conn[i].fd, SHUT_RDWR);
 }
 
+/* Of all, or of one address: how many, and who waits longest. */
+static size_t
+count(struct conns *c, const char *address, struct conn **longest_r)
+{
+	struct conn *one;
+	size_t i, n = 0;
+
+	*longest_r = NULL;
+	for (i = 0; i < CONNS_MAX; i++) {
+		one = &c->conn[i];
+		if (one->fd < 0 || (address != NULL &&
+		    strcmp(one->address, address) != 0))
+			continue;
+		n++;
+		if (!one->shielded && (*longest_r == NULL ||
+		    one->since_ms < (*longest_r)->since_ms))
+			*longest_r = one;
+	}
+	return n;
+}
+
+/* Ends the one that waits longest when there are `most` of them; false when
+ * there are fewer, or nobody waits long enough. */
+static bool
+make_room(struct conns *c, const char *address, size_t most)
+{
+	struct conn *longest;
+
+	if (count(c, address, &longest) < most || longest == NULL ||
+	    loop_now_ms() - longest->since_ms < HURRY_MS)
+		return false;
+	(void)shutdown(longest->fd, SHUT_RDWR);
+	longest->shielded = true;
+	return true;
+}
+
 static void *
 watch(void *arg)
 {
 	struct conns *c = arg;
 	struct timespec next;
+	size_t i;
 
 	pthread_mutex_lock(&c->lock);
 	while (!c->stop) {
 		cut_off(c);
+		/* A crowd that came at once is thinned out here. */
+		for (i = 0; i < CONNS_MAX - CONNS_CROWD && make_room(c, NULL,
+		    CONNS_CROWD); i++)
+			continue;
 		pthread_mutex_unlock(&c->lock);
 		c->on_second(c->arg);
 		pthread_mutex_lock(&c->lock);
@@ -56,7 +103,8 @@ watch(void *arg)
 }
 
 enum ll_result
-conns_create(void (*on_second)(void *arg), void *arg, struct conns **c_r)
+conns_create(void (*on_second)(void *arg), void *arg, size_t per_address,
+    struct conns **c_r)
 {
 	pthread_condattr_t attr;
 	struct conns *c;
@@ -70,6 +118,7 @@ conns_create(void (*on_second)(void *arg), void *arg, struct conns **c_r)
 		c->conn[i].fd = -1;
 	c->on_second = on_second;
 	c->arg = arg;
+	c->per_address = per_address;
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -99,18 +148,26 @@ conns_destroy(struct conns *c)
 }
 
 struct conn *
-conn_begin(struct conns *c, int fd)
+conn_begin(struct conns *c, int fd, const struct sockaddr *peer)
 {
+	static const struct proxy_list nobody;
+	char address[ORIGIN_MAX];
 	struct conn *one = NULL;
 	size_t i;
 
+	path_origin(peer, NULL, &nobody, address);
 	pthread_mutex_lock(&c->lock);
+	if (!make_room(c, address, c->per_address))
+		(void)make_room(c, NULL, CONNS_CROWD);
 	for (i = 0; i < CONNS_MAX && one == NULL; i++)
 		if (c->conn[i].fd < 0)
 			one = &c->conn[i];
 	if (one != NULL) {
 		one->fd = fd;
-		one->until_ms = loop_now_ms() + CONN_HEAD_MS;
+		one->since_ms = loop_now_ms();
+		one->until_ms = one->since_ms + CONN_HEAD_MS;
+		one->shielded = false;
+		memcpy(one->address, address, sizeof(address));
 	}
 	pthread_mutex_unlock(&c->lock);
 	return one;
@@ -133,5 +190,16 @@ conn_allow(struct conns *c, struct conn *one, uint64_t ms)
 		return;
 	pthread_mutex_lock(&c->lock);
 	one->until_ms = loop_now_ms() + ms;
+	pthread_mutex_unlock(&c->lock);
+}
+
+void
+conn_shield(struct conns *c, struct conn *one, bool on)
+{
+	if (one == NULL)
+		return;
+	pthread_mutex_lock(&c->lock);
+	one->shielded = on;
+	one->since_ms = loop_now_ms();
 	pthread_mutex_unlock(&c->lock);
 }

@@ -304,7 +304,7 @@ http_connection(void *cls, struct MHD_Connection *mhd, void **context,
     enum MHD_ConnectionNotificationCode code)
 {
 	struct portal *x = cls;
-	const union MHD_ConnectionInfo *info;
+	const union MHD_ConnectionInfo *info, *peer;
 
 	if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
 		conn_end(x->conns, *context);
@@ -312,6 +312,8 @@ http_connection(void *cls, struct MHD_Connection *mhd, void **context,
 		return;
 	}
 	info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
-	*context = info == NULL ? NULL :
-	    conn_begin(x->conns, info->connect_fd);
+	peer = MHD_get_connection_info(mhd,
+	    MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	*context = info == NULL ? NULL : conn_begin(x->conns,
+	    info->connect_fd, peer != NULL ? peer->client_addr : NULL);
 }

@@ -227,7 +227,7 @@ begin(struct request *q, const char *method)
 }
 
 static enum MHD_Result
-end(struct request *q)
+answer(struct request *q)
 {
 	if (q->post)
 		return pages[q->path.kind].post(q);
@@ -236,6 +236,17 @@ end(struct request *q)
 	if (pages[q->path.kind].get == NULL)
 		return no_method(q);
 	return pages[q->path.kind].get(q);
+}
+
+static enum MHD_Result
+end(struct request *q)
+{
+	enum MHD_Result sent;
+
+	conn_shield(q->portal->conns, q->conn, true);
+	sent = answer(q);
+	conn_shield(q->portal->conns, q->conn, q->path.kind == PATH_FILE);
+	return sent;
 }
 
 /* A byte earns a millisecond: 1 KiB a second, over the whole body. */
@@ -311,6 +322,7 @@ http_completed(void *cls, struct MHD_Connection *mhd, void **context,
 		(void)MHD_destroy_post_processor(q->form);
 	reply_destroy(q->reply);
 	conn_allow(q->portal->conns, q->conn, CONN_HEAD_MS);
+	conn_shield(q->portal->conns, q->conn, false);
 	sodium_memzero(q, sizeof(*q));
 	free(q);
 	*context = NULL;

@@ -299,7 +299,7 @@ portal_fake_set_up(void **state)
 	x.org = "Clinic <1>";
 	assert_ok(portal_store_create(&x.store));
 	assert_ok(sessions_create(&x.sessions));
-	assert_ok(conns_create(no_sweep, NULL, &x.conns));
+	assert_ok(conns_create(no_sweep, NULL, 64, &x.conns));
 	assert_int_equal(pthread_create(&thread, NULL, pump_main, NULL), 0);
 	pthread_detach(thread);
 	play_store();
