@@ -38,7 +38,7 @@ struct portal {
 	size_t listen_count;
 	struct MHD_Daemon *daemon[LISTEN_MAX];
 	bool stop;
-	uint64_t renew_ms;         /* reload was asked for: at the latest then */
+	uint64_t renew_ms;         /* a reload was asked for: by then */
 };
 
 struct reply;
