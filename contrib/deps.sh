@@ -5,6 +5,7 @@
 #   contrib/deps.sh demo          what `make demo` runs besides
 #   contrib/deps.sh test          what `make check` runs besides
 #   contrib/deps.sh fuzz          what `make fuzz` needs besides
+#   contrib/deps.sh bench         the peers that `make bench` measures against
 #
 # Several words may be given.  Says what it installs; says nothing and does
 # nothing when all are there.
@@ -19,6 +20,7 @@ python3-paramiko python3-pexpect python3-pyte python3-selenium chromium
 chromium-driver postfix lynx dropbear-bin putty-tools python3-asyncssh
 python3-nacl git universal-ctags'
 fuzz='clang libclang-rt-dev llvm'
+bench='openssh-server openssh-sftp-server neomutt nginx-light wrk'
 
 [ $# -gt 0 ] || set -- build
 want=
@@ -28,7 +30,8 @@ for job in "$@"; do
 	demo) want="$want $demo" ;;
 	test) want="$want $test" ;;
 	fuzz) want="$want $fuzz" ;;
-	*) echo "deps.sh: unknown job '$job' (build, demo, test, fuzz)" >&2
+	bench) want="$want $bench" ;;
+	*) echo "deps.sh: unknown job '$job' (build, demo, test, fuzz, bench)" >&2
 	   exit 2 ;;
 	esac
 done

@@ -58,3 +58,18 @@ fuzz:
 	@$(MAKE) --no-print-directory -j$(JOBS) B=build-fuzz CC=clang \
 	  OPT='-O1 -g' HARDEN='-fPIE $(ASAN) -fsanitize=fuzzer-no-link' fuzzers
 	@tests/fuzz/run $(FUZZ_SECS) $(addprefix build-fuzz/tests/fuzz/,$(FUZZERS))
+
+# tests/bench/: speed and memory against what a user would run instead.
+OBJS_load = tests/bench/load.o $(OBJS_daemon) server/enrol.o \
+  server/enrol_answer.o
+
+.PHONY: bench
+$(B)/tests/bench/load: $(addprefix $(B)/,$(OBJS_load)) $(B)/store.a $(B)/keys.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(addprefix $(B)/,$(OBJS_load)) \
+	  $(B)/store.a $(B)/keys.a $(LIBS_keys)
+
+bench:
+	@contrib/deps.sh build test bench
+	@$(MAKE) --no-print-directory -j$(JOBS) programs $(B)/tests/bench/load
+	@tests/bench/bench.py $(MEASURES)
