@@ -475,14 +475,17 @@ main_bin(void)
 	return path;
 }
 
+/* Nothing but the workers, and the loader they need, may be executed. */
 static enum ll_result
 main_sandbox(const char *bin, const char **why_r)
 {
 	const struct sandbox_path paths[] = {
 		{ bin, false, true },
-		{ "/usr", false, true },
-		{ "/lib", false, true },
-		{ "/lib64", false, true },
+		{ "/lib64/ld-linux-x86-64.so.2", false, true },
+		{ "/lib/ld-linux-aarch64.so.1", false, true },
+		{ "/usr", false, false },
+		{ "/lib", false, false },
+		{ "/lib64", false, false },
 		{ "/etc", false, false },
 		{ "/dev/null", true, false },
 		{ "/dev/ptmx", true, false },

@@ -175,6 +175,10 @@ class FakeHouse:
         self.dir = tempfile.mkdtemp(prefix="ll-fake-")
         for program in ("letterlock-gate", "letterlock-session"):
             shutil.copy(os.path.join(ll.BUILD, program), self.dir)
+        # a session may execute nothing that does not lie beside it
+        for tool in ("sh", "cat", "sleep", "head", "wc", "yes", "stty",
+                     "env", "tty"):
+            shutil.copy(shutil.which(tool), self.dir)
         self.script("letterlock-tui", tui)
         self.script("letterlock-sftp", sftp)
         self.config = dict(config or {})
@@ -192,7 +196,7 @@ class FakeHouse:
     def script(self, name, text):
         path = os.path.join(self.dir, name)
         with open(path, "w") as f:
-            f.write("#!/bin/sh\n" + text + "\n")
+            f.write(f"#!{self.dir}/sh\nPATH={self.dir}\n{text}\n")
         os.chmod(path, 0o755)
 
     def __enter__(self):

@@ -12,7 +12,7 @@ REFUSED = ("killed", -1, -13)
 # program -> what it must never do
 TRIES = {
     "letterlock-gate": ["open", "internet", "execute"],
-    "letterlock-session": ["internet"],
+    "letterlock-session": ["internet", "database"],
     "letterlock-tui": ["open", "internet", "execute"],
     "letterlock-sftp": ["open", "internet", "execute"],
     "letterlock-store": ["open", "internet", "execute"],

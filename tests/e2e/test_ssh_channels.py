@@ -326,6 +326,15 @@ def test_only_harmless_variables_are_taken():
         t.close()
 
 
+def test_a_session_starts_nothing_but_workers():
+    for sandbox, want in ((True, b"126"), (False, b"0")):
+        with house(tui="/usr/bin/true 2>/dev/null; echo $?",
+                   sandbox=sandbox) as h:
+            m = Master(h)
+            assert m.run("ada@127.0.0.1", "x").stdout.strip() == want
+            m.close()
+
+
 def test_old_scp_is_told_what_to_use():
     with house(tui="exec cat") as h:
         m = Master(h)
