@@ -87,7 +87,8 @@ void envelope_signed(const uint8_t manifest[HASH_BYTES],
 
 /* Sealed header out (malloc'd).  LL_USAGE when the envelope breaks one of the
  * maxima, has no body as its first object, or text that is not UTF-8;
- * LL_TOOBIG when the whole is over ENVELOPE_HEADER_MAX.  e->signature is taken along if is_signed. */
+ * LL_TOOBIG when the whole is over ENVELOPE_HEADER_MAX.  e->signature is taken
+ * along if is_signed. */
 LL_MUST enum ll_result envelope_seal(const struct envelope *e,
     const uint8_t message_key[KEY_BYTES], uint8_t **out_r, size_t *len_r);
 /* Opens and parses; every count and length is held to the maxima above

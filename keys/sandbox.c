@@ -77,7 +77,8 @@ switched_off(void)
 	const char *word = getenv("LETTERLOCK_SANDBOX");
 
 	return word != NULL && strcmp(word, "off") == 0 &&
-	    prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 1 && getauxval(AT_SECURE) == 0;
+	    prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 1 &&
+	    getauxval(AT_SECURE) == 0;
 }
 
 static bool

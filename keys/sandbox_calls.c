@@ -80,7 +80,8 @@ static const struct call calls[] = {
 	/* threads */
 	CALL(sched_getparam, THREADS), CALL(sched_getscheduler, THREADS),
 	CALL(sched_get_priority_min, THREADS),
-	CALL(sched_get_priority_max, THREADS), CALL(get_robust_list, THREADS | FORK),
+	CALL(sched_get_priority_max, THREADS),
+	CALL(get_robust_list, THREADS | FORK),
 	/* looking at files */
 	CALL(newfstatat, READ | ASAN), CALL(statx, READ),
 	CALL(stat, READ | ASAN),
@@ -91,9 +92,10 @@ static const struct call calls[] = {
 	CALL(readahead, READ), CALL(statfs, READ), CALL(fstatfs, READ),
 	CALL(sendfile, READ | ACCEPT),
 	/* changing files */
-	CALL(openat, FILES | ASAN), CALL(open, FILES | ASAN), CALL(creat, FILES),
-	CALL(unlink, FILES), CALL(unlinkat, FILES), CALL(rename, FILES),
-	CALL(renameat, FILES), CALL(renameat2, FILES), CALL(link, FILES),
+	CALL(openat, FILES | ASAN), CALL(open, FILES | ASAN),
+	CALL(creat, FILES), CALL(unlink, FILES), CALL(unlinkat, FILES),
+	CALL(rename, FILES), CALL(renameat, FILES),
+	CALL(renameat2, FILES), CALL(link, FILES),
 	CALL(linkat, FILES), CALL(mkdir, FILES), CALL(mkdirat, FILES),
 	CALL(rmdir, FILES), CALL(fsync, FILES), CALL(fdatasync, FILES),
 	CALL(syncfs, FILES), CALL(sync_file_range, FILES),
@@ -186,8 +188,8 @@ static const struct rule rules[] = {
 	PROBE(access, READ, EACCES), PROBE(faccessat, READ, EACCES),
 	PROBE(faccessat2, READ, EACCES), PROBE(readlink, READ | ASAN, EACCES),
 	PROBE(readlinkat, READ | ASAN, EACCES), PROBE(statfs, READ, EACCES),
-	/* sockets: the internet, our own; the resolver asks netlink which
-	 * address families there are, the name service and syslog ask AF_UNIX */
+	/* sockets: the internet, our own; the resolver asks netlink for the
+	 * address families, the name service and syslog ask AF_UNIX */
 	ALLOW(socket, NET, 0, 0, EXACT, AF_INET),
 	ALLOW(socket, NET, 0, 0, EXACT, AF_INET6),
 	ALLOW(socket, NET, 0, 0, EXACT, AF_UNIX),

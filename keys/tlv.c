@@ -168,7 +168,8 @@ tlv_next(struct tlv_view v, size_t *at, struct tlv_field *f_r)
 	if (left < TLV_HEAD)
 		return LL_PROTO;
 	p = v.data + *at;
-	len = (size_t)p[1] << 24 | (size_t)p[2] << 16 | (size_t)p[3] << 8 | p[4];
+	len = (size_t)p[1] << 24 | (size_t)p[2] << 16 | (size_t)p[3] << 8 |
+	    p[4];
 	if (len > left - TLV_HEAD)
 		return LL_PROTO;
 	f_r->tag = p[0];
