@@ -8,7 +8,9 @@
 
 #include "store/serve.h"
 
+/* Makes s->group; LL_NOMEM. */
 LL_MUST enum ll_result group_create(struct store *s);
+/* Drops what is still held; NULL is fine. */
 void group_destroy(struct store *s);
 
 /* Opens the transaction, if none is open, and a savepoint. */

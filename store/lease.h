@@ -11,7 +11,9 @@
 
 #include "store/serve.h"
 
+/* Makes s->leases; LL_NOMEM. */
 LL_MUST enum ll_result lease_create(struct store *s);
+/* Drops every lease and place; NULL is fine. */
 void lease_destroy(struct store *s);
 /* Handlers of KDF_LEASE and KDF_RELEASE. */
 enum ll_result lease_take(struct store *s, struct request *q);

@@ -88,6 +88,13 @@ queue_sweep(struct store *s, uint64_t now)
 	    "i", queue_day_of(now - 3600));
 }
 
+enum ll_result
+queue_return(struct store *s, uint64_t now)
+{
+	return db_run(s->db, "UPDATE queue SET next = ?1, leased = 0 WHERE"
+	    " leased = 1", "i", now);
+}
+
 /* --- QUEUE_LEASE --- */
 
 static void
@@ -148,8 +155,8 @@ queue_lease(struct store *s, struct request *q)
 		return r;
 	r = LL_OK;
 	for (i = 0; r == LL_OK && i < n; i++)
-		r = db_run(s->db, "UPDATE queue SET next = ?2 WHERE queue ="
-		    " ?1", "di", &leased[i], q->now + LEASE_SECS);
+		r = db_run(s->db, "UPDATE queue SET next = ?2, leased = 1"
+		    " WHERE queue = ?1", "di", &leased[i], q->now + LEASE_SECS);
 	if (r == LL_OK)
 		r = db_number(s->db, 0, &next, "SELECT min(next) FROM queue",
 		    "");
@@ -202,8 +209,8 @@ put_off(struct store *s, struct request *q, const struct row *w,
 	if (q->now + wait >= w->created + GIVE_UP_SECS)
 		return give_up(s, q, w, d, detail);
 	r = db_run(s->db, "UPDATE queue SET attempts = attempts + 1, next ="
-	    " ?2, last_error = ?3 WHERE queue = ?1", "dit", &w->queue,
-	    q->now + wait, detail);
+	    " ?2, leased = 0, last_error = ?3 WHERE queue = ?1", "dit",
+	    &w->queue, q->now + wait, detail);
 	if (r == LL_OK)
 		r = delivery_record(s, q->now, d, EVENT_DEFERRED,
 		    d->state == STATE_QUEUED ? STATE_DEFERRED : 0, detail);

@@ -18,6 +18,8 @@ LL_MUST enum ll_result queue_add(struct store *s, uint64_t now,
     const struct delivery *d, struct tlv_view v, uint64_t not_before);
 /* The rows of a delivery are not wanted any more. */
 LL_MUST enum ll_result queue_drop(struct store *s, const struct id *delivery);
+/* The relay that leased rows is gone: they are due at once. */
+LL_MUST enum ll_result queue_return(struct store *s, uint64_t now);
 /* Destroys the private keys of past days that no row needs. */
 LL_MUST enum ll_result queue_sweep(struct store *s, uint64_t now);
 

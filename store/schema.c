@@ -177,6 +177,7 @@ static const char ways[] =
 "  delivery BLOB NOT NULL, address TEXT NOT NULL,"
 "  payload BLOB NOT NULL, day INTEGER NOT NULL, mail_id TEXT NOT NULL,"
 "  created INTEGER NOT NULL, next INTEGER NOT NULL,"
+"  leased INTEGER NOT NULL DEFAULT 0," /* the relay has it */
 "  attempts INTEGER NOT NULL DEFAULT 0,"
 "  last_error TEXT NOT NULL DEFAULT ''"
 ");"

@@ -11,6 +11,7 @@
 #include "store/lease.h"
 #include "store/object.h"
 #include "store/serve.h"
+#include "store/sweep.h"
 
 /* Requests of one peer in a row before the others get their turn. */
 #define TURN 16
@@ -290,6 +291,8 @@ serve_reap(struct store *s)
 		lease_forget(s, p);
 		object_forget(s, p);
 		backup_forget(s, p);
+		if (p->role == PEER_RELAY)
+			sweep_relay_gone(s);
 		loop_fd_remove(s->loop, chan_fd(p->chan));
 		chan_destroy(p->chan);
 		sodium_memzero(p, sizeof(*p));

@@ -95,9 +95,10 @@ enum op_need {
 	NEED_BOUND               /* logged in, or attached */
 };
 
-#define OP_WRITES 1u             /* runs inside the group's transaction */
-#define OP_ONCE 2u               /* IDEMPOTENCY: a repeated one answers as
-	                            the first did */
+/* OP_WRITES: runs inside the group's transaction.  OP_ONCE: a request with an
+ * IDEMPOTENCY that was seen before answers as the first did. */
+#define OP_WRITES 1u
+#define OP_ONCE 2u
 
 struct op_rule {
 	enum op op;
@@ -158,8 +159,10 @@ struct leaf {
 	const char *detail;                          /* NULL: none */
 };
 
+/* Appends the leaf and keeps its nonce and body beside it. */
 LL_MUST enum ll_result log_append(struct store *s, uint64_t now,
     const struct leaf *leaf);
+/* Handler of LOG_LIST: newest first. */
 enum ll_result log_list(struct store *s, struct request *q);
 
 /* Seconds since 1970. */

@@ -88,12 +88,34 @@ on_house(void *arg)
 		serve_die(s, "out of memory");
 }
 
+static void
+on_relay_gone(void *arg)
+{
+	struct store *s = arg;
+
+	if (serve_job(s) != LL_OK)
+		return;
+	serve_job_end(s, queue_return(s, store_now()));
+	event_queue(s);
+}
+
+void
+sweep_relay_gone(struct store *s)
+{
+	/* not at once: the peers are being reaped, outside any group.  Without
+	 * a timer the leases run out by themselves. */
+	if (loop_timer(s->loop, 0, on_relay_gone, s, NULL) != LL_OK)
+		return;
+}
+
 enum ll_result
 sweep_start(struct store *s)
 {
 	enum ll_result r;
 
 	r = loop_timer(s->loop, 0, on_house, s, NULL);
+	if (r == LL_OK)
+		r = loop_timer(s->loop, 0, on_relay_gone, s, NULL);
 	if (r == LL_OK)
 		arm(s, 0);
 	return r;

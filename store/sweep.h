@@ -10,5 +10,7 @@
 LL_MUST enum ll_result sweep_start(struct store *s);
 /* Something is pending that is to be released in secs seconds. */
 void sweep_at(struct store *s, uint64_t secs);
+/* The relay's channel closed. */
+void sweep_relay_gone(struct store *s);
 
 #endif
