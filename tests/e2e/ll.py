@@ -635,6 +635,8 @@ class Screen:
             ENV, TERM=term, LC_ALL="C.UTF-8", SSH_ASKPASS_REQUIRE="never"),
             dimensions=(rows, cols), timeout=20)
         self.child.delaybeforesend = None
+        # a terminal answers when it is asked where its cursor is
+        self.emulator.write_process_input = self.child.send
         self.bytes = b""
         self.ended = False
 
