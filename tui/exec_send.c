@@ -177,7 +177,6 @@ begin_draft(struct verb_call *call, struct draft *d)
 	const char *draft = verb_option(call, "draft");
 	const char *reply = verb_option(call, "reply");
 
-	memset(d, 0, sizeof *d);
 	if (draft && reply)
 		return verb_fail(call, LL_USAGE,
 		    "--draft and --reply don't go together");
@@ -227,6 +226,7 @@ prepare(struct verb_call *call, struct draft *d)
 {
 	enum ll_result r;
 
+	memset(d, 0, sizeof *d);
 	if (call->word_count > 0)
 		return verb_fail(call, LL_USAGE, "%.60s: not understood; "
 		    "recipients follow --to", call->words[0]);

@@ -311,8 +311,10 @@ def test_an_admin_has_no_way_to_messages():
         assert made["user"] == "eve" and made["ticket"], made
         refused(root, "user add eve --email eve2@house.example", 1, "")
         refused(root, "user disable nobody", 3, "")
+        root.ssh("user disable bob")
         root.ssh("user disable eve")
-        root.ssh("user enable eve")
+        refused(root, "user enable eve", 1, "reset it instead")
+        root.ssh("user enable bob")
         assert "ticket" in root.verb("user reset eve")
         assert root.ssh("server-status").out and root.ssh("log").out
         root.ssh("queue")

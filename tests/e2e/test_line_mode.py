@@ -31,7 +31,7 @@ def test_a_pipe_is_enough():
         done = piped(bob, "list\n1\nwhoami\nnonsense\nquit\n")
         assert done.code == 0, (done.code, done.err)
         assert "1 of 1 in inbox, 1 unread" in done.out, done.out
-        assert re.search(r"^\s*1 \S{8} N.*ada@house.example  Hello line$",
+        assert re.search(r"^> +1 \S{8} N.*ada@house.example  Hello line$",
                          done.out, re.M), done.out
         assert "first\nsecond\n" in done.out, done.out
         assert "Signature: good, by ada@house.example" in done.out
@@ -47,24 +47,24 @@ def test_compose_plan_send_undo_on_a_dumb_terminal():
     with house, dumb(ada) as t:
         t.wait("Type help")
         t.line("compose")
-        t.wait("To \\(blanks between\\): $")
+        t.wait("To \\(blanks between\\):$")
         t.line("bob nobody@")
         t.wait("bob: ")
         t.line("bob@house.example")
-        t.wait("Cc .*: $")
+        t.wait("Cc .*:$")
         t.line("")
-        t.wait("Subject: $")
+        t.wait("Subject:$")
         t.line("From a teletype")
         t.wait("single dot")
         t.line("one line")
         t.line("..hidden dot")
         t.line(".")
-        t.wait("draft> $")
+        t.wait("draft>$")
         t.line("show")
         t.wait("^\\.hidden dot")
         t.line("send")
         t.wait("bob@house.example: internal")
-        t.wait("Send it so\\? \\(y/n\\) $")
+        t.wait("Send it so\\? \\(y/n\\)$")
         t.line("y")
         t.wait("Type undo within")
         assert bob.list() == []
@@ -73,9 +73,9 @@ def test_compose_plan_send_undo_on_a_dumb_terminal():
         t.line("drafts")
         t.wait("1 \\S{8}.*From a teletype")
         t.line("edit 1")
-        t.wait("draft> $")
+        t.wait("draft>$")
         t.line("send")
-        t.wait("Send it so\\? \\(y/n\\) $")
+        t.wait("Send it so\\? \\(y/n\\)$")
         t.line("y")
         t.wait("Sent: ")
         t.line("quit")
@@ -92,7 +92,7 @@ def test_a_code_is_told_and_told_again():
         t.wait("Type help")
         for text, after in (
                 ("compose --to carol@out.example --subject Offer", "dot"),
-                ("Dear Carol", ""), (".", "draft> $"),
+                ("Dear Carol", ""), (".", "draft>$"),
                 ("send", "Send it so"), ("y", "Sent: (\\S{26})")):
             t.line(text)
             found = t.wait(after)
@@ -130,7 +130,7 @@ def test_arrivals_are_told_and_answered():
         t.wait("single dot")
         t.line("my answer")
         t.line(".")
-        t.wait("draft> $")
+        t.wait("draft>$")
         t.line("send")
         t.wait("Send it so")
         t.line("y")
@@ -174,11 +174,11 @@ def test_locked_until_unlocked():
             t.line("list")
             t.wait("passphrase needed")
             t.line("unlock")
-            t.wait("Passphrase: ")
+            t.wait("Passphrase:$")
             t.line("wrong wrong wrong wrong")
             t.wait("unlock: ")
             t.line("unlock")
-            t.wait("Passphrase: $")
+            t.wait("Passphrase:$")
             t.line(ada.passphrase)
             t.wait("mailbox is open")
             assert ada.passphrase not in t.text()
@@ -196,17 +196,17 @@ def test_enrolment_on_a_teletype():
         with ll.Screen(words, cols=120, rows=200, term="dumb") as t:
             t.wait("password:")
             t.line(eve.ticket)
-            t.wait("New passphrase: $")
+            t.wait("New passphrase:$")
             t.line("short")
-            t.wait("again: $")
+            t.wait("again:$")
             t.line("short")
-            t.wait("New passphrase: $")
+            t.wait("New passphrase:$")
             t.line(eve.passphrase)
-            t.wait("again: $")
+            t.wait("again:$")
             t.line(eve.passphrase + "x")
             t.wait("two differ")
             t.line(eve.passphrase)
-            t.wait("again: $")
+            t.wait("again:$")
             t.line(eve.passphrase)
             found = t.wait("this secret:\\s+((?:[A-Z2-7]{4} ?)+)")
             eve.seed = found.group(1).replace(" ", "")
