@@ -136,11 +136,13 @@ def test_lynx_reads_and_answers():
         lynx.expect("Open the message")
         lynx.send(s.code + "\t\r")
         lynx.expect("the offer is attached")
-        lynx.send("q")
-        lynx.expect("sure")
-        lynx.send("y")
-        lynx.expect(pexpect.EOF)
         s.ada.wait_state(s.id, "carol@out.example", "read")
+        lynx.send("Answer from lynx\t\t\r")
+        lynx.expect("Your reply has been sent")
+        lynx.terminate(force=True)
+        answer = ll.until(s.ada.list, what="the reply")[0]
+        assert s.ada.verb(f"show {answer['id']}")["body"].strip() == \
+            "Answer from lynx"
 
 
 def test_headers_stand_on_every_answer():
@@ -314,7 +316,7 @@ def test_files_stream_both_ways_in_constant_memory():
         file = s.ada.verb(f"show {answer['id']}")["attachments"][0]
         assert file["size"] == size and "/" not in file["name"], file
         got = os.path.join(s.house.base, "got")
-        s.ada.scp(":'" + file["path"] + "'", got)
+        s.ada.scp(":" + file["path"], got)
         with open(got, "rb") as f:
             assert hashlib.sha256(f.read()).digest() == \
                 hashlib.sha256(content).digest()

@@ -108,7 +108,8 @@ def test_user_and_password():
                 if line.upper().startswith(b"EHLO"):
                     peer.sendall(b"250-sink.example\r\n250 AUTH PLAIN\r\n")
                 elif line.upper().startswith(b"AUTH"):
-                    seen.append(line.split()[-1])
+                    peer.sendall(b"334 \r\n")
+                    seen.append(lines.readline(2000))
                     peer.sendall(b"535 5.7.8 wrong\r\n")
                 elif not line or line.upper().startswith(b"QUIT"):
                     return
