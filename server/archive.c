@@ -345,29 +345,33 @@ check_target(const char *dir, char *why)
 	return r;
 }
 
-/* The configuration says where its data are: here, now. */
+/* A configuration that says where its data are: here, now. */
 static enum ll_result
 move_config(const char *dir, char *why)
 {
 	char path[FILE_PATH_MAX];
 	struct config c;
 	enum ll_result r;
+	bool named;
 	FILE *out;
 
 	r = file_path(dir, "letterlock.conf", path);
 	if (r)
 		return fail(r, dir, why);
+	r = config_load(&c, path, why);
+	if (r)
+		return r;
+	named = c.lines[CONFIG_data] > 0 &&
+	    strcmp(config_text(&c, CONFIG_data), dir) != 0;
+	config_finish(&c);
+	if (!named)
+		return LL_OK;
 	out = fopen(path, "ae");
 	if (out == NULL)
 		return fail(LL_IO, path, why);
 	fprintf(out, "\n# restored here (the last line of a key counts)\n"
 	    "data = %s\n", dir);
-	if (fclose(out) != 0)
-		return fail(LL_IO, path, why);
-	r = config_load(&c, path, why);
-	if (r == LL_OK)
-		config_finish(&c);
-	return r;
+	return fclose(out) == 0 ? LL_OK : fail(LL_IO, path, why);
 }
 
 /* A new self-signed certificate, because the old one's key is in no backup. */

@@ -514,13 +514,35 @@ check_plain(struct config *c, char why[CONFIG_WHY])
 	return LL_OK;
 }
 
+/* Unset, the data lie where the file does. */
+static enum ll_result
+fill_data(struct config *c, char why[CONFIG_WHY])
+{
+	char *whole, *slash;
+
+	if (c->values[CONFIG_data][0] != '\0' || c->file == NULL)
+		return LL_OK;
+	whole = realpath(c->file, NULL);
+	if (whole == NULL) {
+		snprintf(why, CONFIG_WHY, "%s: %s", c->file, strerror(errno));
+		return LL_IO;
+	}
+	slash = strrchr(whole, '/');
+	slash[slash == whole] = '\0';
+	free(c->values[CONFIG_data]);
+	c->values[CONFIG_data] = whole;
+	return LL_OK;
+}
+
 enum ll_result
 config_check(struct config *c, char why[CONFIG_WHY])
 {
 	const char *relay = c->values[CONFIG_relay];
 	enum ll_result r;
 
-	r = check_portal(c, why);
+	r = fill_data(c, why);
+	if (r == LL_OK)
+		r = check_portal(c, why);
 	if (r == LL_OK)
 		r = check_plain(c, why);
 	if (r)

@@ -60,14 +60,20 @@ make_config(const struct setup *s, struct config *c, char *why)
 	return r ? r : config_check(c, why);
 }
 
+/* Without the data directory's name: it is where the file is, so that it can
+ * be moved. */
 static enum ll_result
-write_config(struct setup *s, const struct config *c)
+write_config(struct setup *s, struct config *c)
 {
-	char *text = NULL;
+	char *text = NULL, why[CONFIG_WHY];
 	size_t len = 0;
 	enum ll_result r;
-	FILE *out = open_memstream(&text, &len);
+	FILE *out;
 
+	r = config_set(c, "init", "data", "", why);
+	if (r)
+		return r;
+	out = open_memstream(&text, &len);
 	if (out == NULL)
 		return LL_NOMEM;
 	fputs("# letterlock's configuration: lines `key = value`.\n"
@@ -150,7 +156,7 @@ undo(const struct setup *s)
 }
 
 static enum ll_result
-make_all(struct setup *s, const struct config *c, char *why)
+make_all(struct setup *s, struct config *c, char *why)
 {
 	const char *relay = config_text(c, CONFIG_relay), *outbox = "";
 	enum ll_result r;

@@ -291,7 +291,8 @@ def test_backup_while_running_and_restore():
         house.stop()
         target = os.path.join(house.base, "restored")
         done = ll.run([ll.BUILD + "/letterlock", "--data", target, "restore",
-                       backup], check=False)
+                       backup, "--root-key", house.data + "/root.key"],
+                      check=False)
         assert done.code == 0, done.err
         os.rename(house.data, house.base + "/old")
         os.rename(target, house.data)
