@@ -22,7 +22,7 @@
 
 #define GATE_CHANNELS 10          /* open at once on one connection */
 #define GATE_REQUESTS 32          /* requests of one channel */
-#define GATE_BACKLOG 2097152      /* bytes a client may send beyond its window */
+#define GATE_BACKLOG 2097152      /* bytes held for a slow worker */
 #define GATE_CHUNK 32768
 #define GATE_USER_MAX 64
 #define GATE_ASK_MS 60000         /* patience with the session's answers */
@@ -48,7 +48,7 @@ struct gate_channel {
 	bool pty;                /* pty-req came */
 	bool started;            /* shell, exec or subsystem came */
 	int io;                  /* worker's pty or socket; -1: none or ended */
-	int err;                 /* worker's standard error; -1: none or ended */
+	int err;                 /* its standard error; -1: none or ended */
 	bool out_done;           /* nothing more comes from io */
 	bool in_done;            /* client's end of input was passed on */
 	bool exit_known;

@@ -127,7 +127,8 @@ struct bound {
 };
 
 static const void *
-bound_table(const struct dl_phdr_info *info, const ElfW(Dyn) *dyn, ElfW(Sxword) t)
+bound_table(const struct dl_phdr_info *info, const ElfW(Dyn) *dyn,
+    ElfW(Sxword) t)
 {
 	for (; dyn->d_tag != DT_NULL; dyn++) {
 		if (dyn->d_tag != t)
@@ -229,14 +230,13 @@ test_step(ssh_session client, ssh_session server, unsigned *verified)
 static enum ll_result
 test_run(ssh_session client, struct gate *g, int fds[2], const char **why_r)
 {
-	uint8_t pk[crypto_sign_PUBLICKEYBYTES], sk[crypto_sign_SECRETKEYBYTES];
+	uint8_t pk[32];
 	unsigned verified = 0;
 	int off = 0;
 
 	*why_r = "libssh cannot be set up";
-	if (crypto_sign_keypair(pk, sk) != 0)
-		return LL_NOMEM;
-	sodium_memzero(sk, sizeof(sk));
+	/* No key at all: both hooks agree to anything. */
+	randombytes_buf(pk, sizeof(pk));
 	g->tcp = fds[0];
 	if (gate_transport_start(g, pk) != LL_OK)
 		return LL_PROTO;

@@ -167,11 +167,17 @@ LL_MUST enum ll_result session_store_identity(struct session *s,
 
 /* --- session_auth.c: one handler for each request of the gate --- */
 
+/* GATE_SIGN: signs an exchange hash; the first one is the session id. */
 void session_auth_sign(struct session *s, struct msg *m);
+/* GATE_PROBE: would that key do? */
 void session_auth_probe(struct session *s, struct msg *m);
+/* GATE_KEY: a first factor, checked here and then by the store. */
 void session_auth_key(struct session *s, struct msg *m);
+/* GATE_PASSWORD: a first factor, or a ticket. */
 void session_auth_password(struct session *s, struct msg *m);
+/* GATE_PROMPT: what is asked next. */
 void session_auth_prompt(struct session *s, struct msg *m);
+/* GATE_ANSWER: a code, or the passphrase after a key. */
 void session_auth_answer(struct session *s, struct msg *m);
 /* Pins or compares the name; false: answered, or the connection is ending. */
 bool session_auth_user(struct session *s, const struct msg *m);
@@ -207,13 +213,21 @@ void session_vault_lock(struct session *s);
 
 /* --- session_channel.c: handlers, after the login --- */
 
+/* GATE_CHANNEL: a place for one more, or LL_DENIED. */
 void session_channel_open(struct session *s, struct msg *m);
+/* GATE_PTY: the terminal's name and size, both held to bounds. */
 void session_channel_pty(struct session *s, struct msg *m);
+/* GATE_ENV: keeps what is harmless, refuses the rest. */
 void session_channel_env(struct session *s, struct msg *m);
+/* GATE_START_SHELL: a screen, or line mode. */
 void session_channel_shell(struct session *s, struct msg *m);
+/* GATE_EXEC: one verb. */
 void session_channel_exec(struct session *s, struct msg *m);
+/* GATE_SUBSYSTEM: sftp. */
 void session_channel_subsystem(struct session *s, struct msg *m);
+/* GATE_RESIZE: the window changed. */
 void session_channel_resize(struct session *s, struct msg *m);
+/* GATE_CLOSED: hangs up the worker. */
 void session_channel_closed(struct session *s, struct msg *m);
 
 /* --- session_worker.c --- */

@@ -144,7 +144,7 @@ def test_every_program_is_filtered_and_undumpable():
             for program in TRIES:
                 pid = scene.pid(program)
                 with open(f"/proc/{pid}/status", encoding="ascii") as f:
-                    status = dict(line.rstrip().split(":\t", 1)
+                    status = dict(line.rstrip("\n").split(":\t", 1)
                                   for line in f if ":\t" in line)
                 assert status["NoNewPrivs"] == "1", program
                 assert status["Seccomp"] == "2", (program, status["Seccomp"])
