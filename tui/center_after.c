@@ -147,12 +147,18 @@ ask_recipients(struct center *c, struct msg *request, const struct id *id,
 enum ll_result
 center_undo(struct center *c, const struct id *id)
 {
+	uint8_t once[HASH_BYTES];
 	struct msg *m;
 	enum ll_result r;
 
 	center_begin(c);
 	r = center_request(OP_UNDO, id, &m);
-	return r ? r : desk_ask(c->desk, m, NULL);
+	if (r)
+		return r;
+	/* Asked again after a restart of the store, it has been done. */
+	randombytes_buf(once, sizeof once);
+	msg_put_bytes(m, F_IDEMPOTENCY, once, sizeof once);
+	return desk_ask(c->desk, m, NULL);
 }
 
 enum ll_result
