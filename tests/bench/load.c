@@ -37,7 +37,7 @@
 #define BODY_BYTES 1000
 #define WAIT_MS 60000
 
-static const char passphrase[] = "correct horse battery staple";
+static const char passphrase[] = "a bench needs no good passphrase";
 
 struct sender {
 	struct chan *store;
@@ -190,7 +190,8 @@ user_add(struct chan *local, const char *user, const struct secret *seed)
 	msg_put_bytes(m, F_TICKET_HASH, hash, sizeof(hash));
 	msg_destroy(ask(local, m, "a user"));
 	must(enrol_create(local, user, &e), "enrolment");
-	must(enrol_passphrase(e, passphrase, strlen(passphrase), &why), why);
+	must(enrol_passphrase(e, passphrase, strlen(passphrase), &why),
+	    "the passphrase");
 	must(enrol_totp(e, seed), "enrolment");
 	must(enrol_finish(e, &codes), "enrolment");
 	sodium_memzero(&codes, sizeof(codes));
