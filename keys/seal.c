@@ -9,20 +9,17 @@
 #define SEALED_MAX ((size_t)1 << 30)
 
 _Static_assert(SEAL_OVERHEAD == 1 + NONCE_BYTES + TAG_BYTES, "overhead");
-_Static_assert(SEAL_BOX_OVERHEAD == crypto_box_SEALBYTES, "box overhead");
 
-/* Associated data of the AEADs, and the head of a box's plaintext. */
 enum context_tag {
 	CONTEXT_SUITE = 1, CONTEXT_TYPE, CONTEXT_OWNER, CONTEXT_OBJECT,
-	CONTEXT_GENERATION, CONTEXT_PAYLOAD
+	CONTEXT_GENERATION
 };
 
-#define CONTEXT_BYTES (3 * (5 + 8) + 2 * (5 + ID_BYTES))
+_Static_assert(SEAL_CONTEXT_BYTES ==
+    3 * (TLV_HEAD + 8) + 2 * (TLV_HEAD + ID_BYTES), "context");
 
-_Static_assert(SEAL_BOX_PAYLOAD_MAX == 65536 - CONTEXT_BYTES - 5, "payload");
-
-static void
-put_context(struct tlv_out *o, const struct seal_context *ctx)
+void
+seal_put_context(struct tlv_out *o, const struct seal_context *ctx)
 {
 	tlv_put_u64(o, CONTEXT_SUITE, SEAL_SUITE);
 	tlv_put_u64(o, CONTEXT_TYPE, ctx->type);
@@ -39,8 +36,8 @@ seal_into(const uint8_t key[KEY_BYTES], const struct seal_context *ctx,
 	struct tlv_out ad;
 	enum ll_result r;
 
-	tlv_out_init(&ad, CONTEXT_BYTES);
-	put_context(&ad, ctx);
+	tlv_out_init(&ad, SEAL_CONTEXT_BYTES);
+	seal_put_context(&ad, ctx);
 	r = ad.err;
 	if (r != LL_OK)
 		goto out;
@@ -61,8 +58,8 @@ open_into(const uint8_t key[KEY_BYTES], const struct seal_context *ctx,
 	struct tlv_out ad;
 	enum ll_result r;
 
-	tlv_out_init(&ad, CONTEXT_BYTES);
-	put_context(&ad, ctx);
+	tlv_out_init(&ad, SEAL_CONTEXT_BYTES);
+	seal_put_context(&ad, ctx);
 	r = ad.err;
 	if (r == LL_OK && crypto_aead_xchacha20poly1305_ietf_decrypt(out, NULL,
 	    NULL, sealed + 1 + NONCE_BYTES, len - 1 - NONCE_BYTES, ad.data,
@@ -163,8 +160,8 @@ wrap_commitment(const uint8_t kek[KEY_BYTES], const struct seal_context *ctx,
 	struct tlv_out input;
 	enum ll_result r;
 
-	tlv_out_init(&input, CONTEXT_BYTES);
-	put_context(&input, ctx);
+	tlv_out_init(&input, SEAL_CONTEXT_BYTES);
+	seal_put_context(&input, ctx);
 	r = derive(LABEL_COMMIT, kek, KEY_BYTES, &input, out);
 	tlv_out_finish(&input);
 	return r;
@@ -212,97 +209,4 @@ seal_commitment(const uint8_t key[KEY_BYTES], const struct id *object,
 {
 	return derive_bytes(LABEL_COMMIT, key, KEY_BYTES, object->b, ID_BYTES,
 	    out);
-}
-
-enum ll_result
-seal_box(const uint8_t pk[crypto_box_PUBLICKEYBYTES],
-    const struct seal_context *ctx, const void *payload, size_t len,
-    uint8_t **out_r, size_t *len_r)
-{
-	struct tlv_out plain;
-	enum ll_result r;
-	uint8_t *out = NULL;
-
-	*out_r = NULL;
-	*len_r = 0;
-	if (len > SEAL_BOX_PAYLOAD_MAX)
-		return LL_TOOBIG;
-	tlv_out_init_secret(&plain, CONTEXT_BYTES + 5 + len);
-	put_context(&plain, ctx);
-	tlv_put_bytes(&plain, CONTEXT_PAYLOAD, payload, len);
-	r = plain.err;
-	if (r != LL_OK)
-		goto out;
-	out = malloc(plain.len + SEAL_BOX_OVERHEAD);
-	if (out == NULL) {
-		r = LL_NOMEM;
-		goto out;
-	}
-	/* Fails for public keys of small order. */
-	if (crypto_box_seal(out, plain.data, plain.len, pk) != 0) {
-		r = LL_AUTH;
-		goto out;
-	}
-	*out_r = out;
-	*len_r = plain.len + SEAL_BOX_OVERHEAD;
-	out = NULL;
-out:
-	free(out);
-	tlv_out_finish(&plain);
-	return r;
-}
-
-/* The context's fields have fixed lengths, so they are compared at once. */
-static enum ll_result
-take_payload(const struct secret *plain, const struct tlv_out *want,
-    struct secret *payload_r)
-{
-	struct tlv_view v = { plain->data, plain->len };
-	size_t at = want->len;
-	struct tlv_field f;
-
-	if (!derive_equal(plain->data, want->data, want->len))
-		return LL_AUTH;
-	if (tlv_next(v, &at, &f) != LL_OK || f.tag != CONTEXT_PAYLOAD ||
-	    at != v.len)
-		return LL_PROTO;
-	if (f.len == 0)
-		return LL_OK;
-	return secret_copy(payload_r, f.data, f.len);
-}
-
-enum ll_result
-seal_box_open(const uint8_t pk[crypto_box_PUBLICKEYBYTES],
-    const uint8_t sk[crypto_box_SECRETKEYBYTES], const struct seal_context *ctx,
-    const void *sealed, size_t len, struct secret *payload_r)
-{
-	const size_t head = CONTEXT_BYTES + 5;
-	struct secret plain = SECRET_NONE;
-	struct tlv_out want;
-	size_t payload;
-	enum ll_result r;
-
-	payload_r->len = 0;
-	payload_r->data = NULL;
-	if (len < head + SEAL_BOX_OVERHEAD)
-		return LL_AUTH;
-	payload = len - head - SEAL_BOX_OVERHEAD;
-	if (payload > SEAL_BOX_PAYLOAD_MAX)
-		return LL_TOOBIG;
-	tlv_out_init(&want, CONTEXT_BYTES);
-	put_context(&want, ctx);
-	r = want.err;
-	if (r == LL_OK)
-		r = secret_init(&plain, len - SEAL_BOX_OVERHEAD);
-	if (r != LL_OK)
-		goto out;
-	if (crypto_box_seal_open(plain.data, sealed, len, pk, sk) != 0) {
-		r = LL_AUTH;
-		goto out;
-	}
-	r = take_payload(&plain, &want, payload_r);
-out:
-	tlv_out_finish(&want);
-	secret_finish(&plain);
-	return r;
 }

@@ -50,6 +50,12 @@ struct seal_context {
 	uint64_t generation;
 };
 
+#define SEAL_CONTEXT_BYTES 81
+
+/* A context as the fields that go into associated data, commitments, and the
+ * head of a box: suite, type, owner, object, generation. */
+void seal_put_context(struct tlv_out *o, const struct seal_context *ctx);
+
 /* *out_r (malloc'd, *len_r bytes = len + SEAL_OVERHEAD) becomes the sealed
  * form of plain.  The caller frees.  key: 32 bytes. */
 LL_MUST enum ll_result seal_bytes(const uint8_t key[KEY_BYTES],

@@ -1,0 +1,104 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "keys/seal.h"
+
+/* After the context's fields; its tag is the next one. */
+#define BOX_PAYLOAD 6
+
+_Static_assert(SEAL_BOX_OVERHEAD == crypto_box_SEALBYTES, "box overhead");
+_Static_assert(SEAL_BOX_PAYLOAD_MAX ==
+    65536 - SEAL_CONTEXT_BYTES - TLV_HEAD, "payload");
+
+enum ll_result
+seal_box(const uint8_t pk[crypto_box_PUBLICKEYBYTES],
+    const struct seal_context *ctx, const void *payload, size_t len,
+    uint8_t **out_r, size_t *len_r)
+{
+	struct tlv_out plain;
+	enum ll_result r;
+	uint8_t *out = NULL;
+
+	*out_r = NULL;
+	*len_r = 0;
+	if (len > SEAL_BOX_PAYLOAD_MAX)
+		return LL_TOOBIG;
+	tlv_out_init_secret(&plain, SEAL_CONTEXT_BYTES + TLV_HEAD + len);
+	seal_put_context(&plain, ctx);
+	tlv_put_bytes(&plain, BOX_PAYLOAD, payload, len);
+	r = plain.err;
+	if (r != LL_OK)
+		goto out;
+	out = malloc(plain.len + SEAL_BOX_OVERHEAD);
+	if (out == NULL) {
+		r = LL_NOMEM;
+		goto out;
+	}
+	/* Fails for public keys of small order. */
+	if (crypto_box_seal(out, plain.data, plain.len, pk) != 0) {
+		r = LL_AUTH;
+		goto out;
+	}
+	*out_r = out;
+	*len_r = plain.len + SEAL_BOX_OVERHEAD;
+	out = NULL;
+out:
+	free(out);
+	tlv_out_finish(&plain);
+	return r;
+}
+
+/* The context's fields have fixed lengths, so they are compared at once. */
+static enum ll_result
+take_payload(const struct secret *plain, const struct tlv_out *want,
+    struct secret *payload_r)
+{
+	struct tlv_view v = { plain->data, plain->len };
+	size_t at = want->len;
+	struct tlv_field f;
+
+	if (!derive_equal(plain->data, want->data, want->len))
+		return LL_AUTH;
+	if (tlv_next(v, &at, &f) != LL_OK || f.tag != BOX_PAYLOAD ||
+	    at != v.len)
+		return LL_PROTO;
+	if (f.len == 0)
+		return LL_OK;
+	return secret_copy(payload_r, f.data, f.len);
+}
+
+enum ll_result
+seal_box_open(const uint8_t pk[crypto_box_PUBLICKEYBYTES],
+    const uint8_t sk[crypto_box_SECRETKEYBYTES], const struct seal_context *ctx,
+    const void *sealed, size_t len, struct secret *payload_r)
+{
+	const size_t head = SEAL_CONTEXT_BYTES + TLV_HEAD;
+	struct secret plain = SECRET_NONE;
+	struct tlv_out want;
+	size_t payload;
+	enum ll_result r;
+
+	payload_r->len = 0;
+	payload_r->data = NULL;
+	if (len < head + SEAL_BOX_OVERHEAD)
+		return LL_AUTH;
+	payload = len - head - SEAL_BOX_OVERHEAD;
+	if (payload > SEAL_BOX_PAYLOAD_MAX)
+		return LL_TOOBIG;
+	tlv_out_init(&want, SEAL_CONTEXT_BYTES);
+	seal_put_context(&want, ctx);
+	r = want.err;
+	if (r == LL_OK)
+		r = secret_init(&plain, len - SEAL_BOX_OVERHEAD);
+	if (r != LL_OK)
+		goto out;
+	if (crypto_box_seal_open(plain.data, sealed, len, pk, sk) != 0) {
+		r = LL_AUTH;
+		goto out;
+	}
+	r = take_payload(&plain, &want, payload_r);
+out:
+	tlv_out_finish(&want);
+	secret_finish(&plain);
+	return r;
+}
