@@ -21,7 +21,7 @@ static const struct verb table[] = {
 	{ "whoami", "", "account role locked", "", "", "says who you are and "
 	    "whether the mailbox is locked", VERB_ALL, X | L | S,
 	    exec_whoami, NULL },
-	{ "list", "", "folder inbox index messages", "[--folder FOLDER] "
+	{ "list", "f", "folder inbox index messages", "[--folder FOLDER] "
 	    "[--limit N]", "folder limit", "lists a folder: inbox, sent, "
 	    "drafts, archive or trash", VERB_STAFF, X | L | S | U, exec_list,
 	    line_list },
@@ -48,11 +48,11 @@ static const struct verb table[] = {
 	    NULL, line_compose },
 	{ "reply", "r", "answer", "ID", "all!", "answers a message (--all: "
 	    "everybody)", VERB_STAFF, L | S | U, NULL, line_reply },
-	{ "drafts", "", "resume continue unfinished", "", "", "lists what you "
+	{ "drafts", "B", "resume continue unfinished", "", "", "lists what you "
 	    "began to write", VERB_STAFF, L | S | U, exec_drafts, line_drafts },
-	{ "edit", "", "resume continue draft", "ID", "", "goes on with a "
+	{ "edit", "Enter", "resume continue draft", "ID", "", "goes on with a "
 	    "draft", VERB_STAFF, L | S | U, NULL, line_edit },
-	{ "discard", "", "delete draft", "ID", "", "deletes a draft",
+	{ "discard", "P", "delete draft", "ID", "", "deletes a draft",
 	    VERB_STAFF, X | L | S | U, exec_discard, NULL },
 	{ "attach", "", "file upload attachment", "DRAFT --name FILE "
 	    "[--type MEDIA/TYPE]", "name type", "adds what comes on standard "
@@ -63,18 +63,18 @@ static const struct verb table[] = {
 	{ "status", "s", "outcome delivery events code muc", "ID", "", "says "
 	    "what became of a sent message, recipient by recipient",
 	    VERB_STAFF, X | L | S | U, exec_status, NULL },
-	{ "withdraw", "W", "revoke destroy", "ID [--to ADDRESS] "
+	{ "withdraw", "w", "revoke destroy", "ID [--to ADDRESS] "
 	    "[--reason WORDS]", "to reason", "withdraws a message from those "
 	    "who have not opened it", VERB_STAFF, X | L | S | U,
 	    exec_withdraw, NULL },
-	{ "reissue", "I", "new link code muc frozen", "ID --to ADDRESS", "to",
+	{ "reissue", "i", "new link code muc frozen", "ID --to ADDRESS", "to",
 	    "makes a new link and code for one recipient", VERB_STAFF,
 	    X | L | S | U, exec_reissue, NULL },
 	{ "archive", "a", "move file away", "ID", "", "moves a message to the "
 	    "archive", VERB_STAFF, X | L | S, exec_archive, NULL },
 	{ "trash", "d", "delete remove", "ID", "", "moves a message to the "
 	    "trash", VERB_STAFF, X | L | S, exec_trash, NULL },
-	{ "restore", "i", "inbox move back", "ID", "", "moves a message back "
+	{ "restore", "", "inbox move back", "ID", "", "moves a message back "
 	    "to the inbox", VERB_STAFF, X | L | S, exec_restore, NULL },
 	{ "purge", "P", "destroy for good", "ID", "", "removes a message from "
 	    "the trash for good", VERB_STAFF, X | L | S, exec_purge, NULL },
@@ -83,7 +83,7 @@ static const struct verb table[] = {
 	{ "people", "", "addresses completion contacts", "[WORD]", "",
 	    "lists staff and those you have written to", VERB_STAFF,
 	    X | L | U, exec_people, NULL },
-	{ "unlock", "", "passphrase open", "", "", "opens the mailbox with "
+	{ "unlock", "o", "passphrase open", "", "", "opens the mailbox with "
 	    "your passphrase", VERB_STAFF, L | S, NULL, line_unlock },
 	{ "lock", "", "close vault", "", "", "locks the mailbox and leaves",
 	    VERB_STAFF, L | S, NULL, line_lock },
