@@ -39,14 +39,9 @@ log_append(struct store *s, uint64_t now, const struct leaf *leaf)
 	r = derive(LABEL_LEAF, nonce, sizeof(nonce), &body, commitment);
 	if (r == LL_OK)
 		r = db_run(s->db, "INSERT INTO log (version, event, time,"
-		    " commitment) VALUES (?1, ?2, ?3, ?4)", "uuih",
-		    LEAF_VERSION, (int)leaf->event, now, commitment);
-	if (r == LL_OK)
-		r = db_run(s->db, "INSERT INTO evidence (sequence, event, time,"
-		    " delivery, message, user, detail, nonce, body) VALUES"
-		    " (last_insert_rowid(), ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-		    "uidddthb", (int)leaf->event, now, leaf->delivery,
-		    leaf->message, leaf->user,
+		    " commitment, delivery, detail, nonce, body) VALUES (?1,"
+		    " ?2, ?3, ?4, ?5, ?6, ?7, ?8)", "uuihdthb", LEAF_VERSION,
+		    (int)leaf->event, now, commitment, leaf->delivery,
 		    leaf->detail != NULL ? leaf->detail : "", nonce,
 		    body.data, body.len);
 	tlv_out_finish(&body);

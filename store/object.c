@@ -168,8 +168,8 @@ object_drop(struct store *s, const struct id *message,
 	db_end(st);
 	r = charge(s, &owner, bytes, false);
 	if (r == LL_OK)
-		r = db_run(s->db, "DELETE FROM objects WHERE object = ?1",
-		    "d", object);
+		r = db_run(s->db, "DELETE FROM objects WHERE object = ?1 AND"
+		    " message = ?2", "dd", object, message);
 	if (r == LL_OK && file)
 		group_unlink(s, object);
 	return r;

@@ -89,16 +89,17 @@ static const char messages[] =
 "CREATE INDEX messages_expires ON messages (expires)"
 "  WHERE expires > 0 AND expired = 0;"
 "CREATE TABLE objects ("
-"  object BLOB PRIMARY KEY,"
+"  object BLOB NOT NULL,"
 "  message BLOB NOT NULL,"            /* a message's or a draft's */
 "  owner BLOB NOT NULL,"              /* whose quota it counts in */
 "  delivery BLOB,"                    /* portal upload of that delivery */
 "  kind INTEGER NOT NULL, position INTEGER NOT NULL,"
 "  sealed_bytes INTEGER NOT NULL, hash BLOB NOT NULL,"
 "  created INTEGER NOT NULL,"
-"  data BLOB"                         /* NULL: file blobs/xx/ID */
+"  data BLOB,"                        /* NULL: file blobs/xx/ID */
+"  PRIMARY KEY (message, object)"
 ");"
-"CREATE INDEX objects_message ON objects (message, position);"
+"CREATE INDEX objects_files ON objects (object) WHERE data IS NULL;"
 "CREATE TABLE boxes ("                /* one row per reader and message */
 "  sequence INTEGER PRIMARY KEY,"
 "  user BLOB NOT NULL, message BLOB NOT NULL, thread BLOB NOT NULL,"
@@ -108,7 +109,6 @@ static const char messages[] =
 "  generation INTEGER NOT NULL"
 ");"
 "CREATE UNIQUE INDEX boxes_message ON boxes (message, user);"
-"CREATE INDEX boxes_user ON boxes (user, message);"
 "CREATE INDEX boxes_folder ON boxes (user, folder, sequence);"
 "CREATE INDEX boxes_thread ON boxes (user, thread);"
 "CREATE TABLE counts ("               /* kept by the triggers below */
@@ -191,23 +191,17 @@ static const char ways[] =
 "  scope BLOB NOT NULL, key BLOB NOT NULL,"
 "  op INTEGER NOT NULL, reply BLOB NOT NULL, time INTEGER NOT NULL,"
 "  PRIMARY KEY (scope, key)"
-") WITHOUT ROWID;"
-"CREATE INDEX idempotency_time ON idempotency (time);"
-/* The leaf (version, event, time, commitment) is what a log of the Merkle
- * tree will hold; nonce and body, which open the commitment, stay here. */
+");"
+/* The leaf of a Merkle tree to come is (version, event, time, commitment);
+ * nonce and body, which open the commitment, stand beside it. */
 "CREATE TABLE log ("
 "  sequence INTEGER PRIMARY KEY,"
 "  version INTEGER NOT NULL, event INTEGER NOT NULL, time INTEGER NOT NULL,"
-"  commitment BLOB NOT NULL"
+"  commitment BLOB NOT NULL,"
+"  delivery BLOB, detail TEXT NOT NULL,"
+"  nonce BLOB NOT NULL, body BLOB NOT NULL"
 ");"
-"CREATE TABLE evidence ("
-"  sequence INTEGER PRIMARY KEY,"     /* its leaf's */
-"  event INTEGER NOT NULL, time INTEGER NOT NULL,"
-"  delivery BLOB, message BLOB, user BLOB,"
-"  detail TEXT NOT NULL, nonce BLOB NOT NULL, body BLOB NOT NULL"
-");"
-"CREATE INDEX evidence_delivery ON evidence (delivery)"
-"  WHERE delivery IS NOT NULL;";
+"CREATE INDEX log_delivery ON log (delivery) WHERE delivery IS NOT NULL;";
 
 /* Step n brings version n to n + 1. */
 static const char *const steps[SCHEMA_VERSION][4] = {

@@ -220,14 +220,22 @@ send_one(struct store *s, const struct sending *w, struct tlv_view v,
 
 /* --- SEND --- */
 
+/* The draft waits for an undo, or goes. */
 static enum ll_result
 settle_draft(struct store *s, const struct sending *w)
 {
+	enum ll_result r;
+
 	if (w->delay_secs > 0)
-		return db_run(s->db, "UPDATE drafts SET sent = 1 WHERE message"
-		    " = ?1", "d", &w->message);
-	return db_run(s->db, "DELETE FROM drafts WHERE message = ?1", "d",
-	    &w->message);
+		r = db_run(s->db, "UPDATE drafts SET sent = 1 WHERE message ="
+		    " ?1", "d", &w->message);
+	else
+		r = db_run(s->db, "DELETE FROM drafts WHERE message = ?1",
+		    "d", &w->message);
+	if (r == LL_OK && db_changes(s->db) > 0)
+		event_box(s, &w->author, &w->message, FOLDER_DRAFTS,
+		    w->q->peer);
+	return r;
 }
 
 static enum ll_result
@@ -285,7 +293,6 @@ send_message(struct store *s, struct request *q)
 	if (w.delay_secs > 0)
 		sweep_at(s, w.delay_secs);
 	event_box(s, &w.author, &w.message, FOLDER_SENT, q->peer);
-	event_box(s, &w.author, &w.message, FOLDER_DRAFTS, q->peer);
 	return LL_OK;
 }
 

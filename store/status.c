@@ -31,7 +31,7 @@ put_events(struct store *s, struct msg *m, const struct id *delivery)
 	sqlite3_stmt *st;
 	enum ll_result r;
 
-	r = db_query(s->db, &st, "SELECT event, time, detail FROM evidence"
+	r = db_query(s->db, &st, "SELECT event, time, detail FROM log"
 	    " WHERE delivery = ?1 ORDER BY sequence LIMIT 100", "d",
 	    delivery);
 	if (r != LL_OK)
