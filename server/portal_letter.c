@@ -26,7 +26,9 @@ ask_fetch(struct portal_store *store, const struct opened *o,
 	if (r != LL_OK)
 		return r;
 	msg_put_bytes(m, F_TOKEN, o->token, sizeof(o->token));
-	return portal_store_ask(store, m, reply_r);
+	r = portal_store_ask(store, m, reply_r);
+	/* The store knows the token no more: its time is over. */
+	return r == LL_AUTH ? LL_NOTFOUND : r;
 }
 
 static enum ll_result
@@ -122,7 +124,7 @@ letter_object(struct portal_store *store, const struct opened *o,
 	msg_put_id(m, F_OBJECT_ID, object);
 	r = portal_store_ask(store, m, &reply);
 	if (r != LL_OK)
-		return r;
+		return r == LL_AUTH ? LL_NOTFOUND : r;
 	*fd_r = msg_take_fd(reply, 0);
 	data = view_bytes(msg_view(reply), F_DATA, len_r);
 	if (*fd_r < 0 && data == NULL) {

@@ -7,6 +7,7 @@ import hashlib
 import http.client
 import os
 import re
+import signal
 import socket
 import ssl
 import time
@@ -114,11 +115,14 @@ def test_pages_fit_and_break_no_policy():
 
 def test_picture_for_the_manual():
     from selenium.webdriver.common.by import By
-    with Sent(files=[("offer.pdf", b"%PDF-1.7 " * 4000)]) as s, \
+    with Sent(files=[("offer.pdf", b"%PDF-1.7 " * 4000)],
+              config={"org_name": "Example Clinic"}) as s, \
             ll.chromium() as web:
-        emulate(web, 760, 900)
+        web.execute_cdp_cmd("Emulation.setScrollbarsHidden", {"hidden": True})
+        emulate(web, 720, 860)
         web.get(s.link)
         web.find_element(By.ID, "code").send_keys(s.code)
+        picture(web, "portal-code")
         web.find_element(By.ID, "code").submit()
         text = web.find_element(By.ID, "signature").text
         assert text.startswith("Valid."), text
@@ -360,6 +364,72 @@ def test_another_browser_has_no_key():
                      "application/x-www-form-urlencoded")
         assert page.code == 200
         assert page.get(own) == 403
+
+
+def test_one_open_message_opens_no_other():
+    with Sent() as s:
+        first = s.opened()
+        s.send("for another day", "Second")
+        second = s.opened()
+        where = [p.url.split("/o/")[1][:26] for p in (first, second)]
+        assert where[0] != where[1]
+        for tail in ("", "/f/1"):
+            assert first.get("/o/" + where[1] + tail) == 403
+        form = first.get("/o/" + where[0]) and first.page.form_with("reply")
+        import web
+        data, kind = web.multipart(dict(form["fields"], reply="x"), {})
+        base = s.link.split("/m/")[0]
+        assert first.request(base + "/o/" + where[1] + "/reply", data,
+                             kind) == 403
+        # One browser may have both open.
+        first.get(s.link)
+        assert first.unlock(s.code) == 200
+        assert first.get("/o/" + where[0]) == 200
+        assert first.get("/o/" + where[1]) == 200
+
+
+def test_the_host_header_is_nobodys_word():
+    with Sent() as s:
+        c = http.client.HTTPConnection("127.0.0.1", s.house.portal_port)
+        path = "/m/" + s.link.split("/m/")[1]
+        c.request("GET", path, headers={"Host": "evil.example",
+                                        "X-Forwarded-Host": "evil.example"})
+        assert b"evil.example" not in c.getresponse().read()
+        page = ll.Visitor(s.link)
+        form = page.page.form_with("code")
+        c.request("POST", path, f"csrf={form['fields']['csrf']}&code="
+                  + s.code, {"Host": "evil.example", "Content-Type":
+                             "application/x-www-form-urlencoded"})
+        answer = c.getresponse()
+        assert answer.status == 303
+        assert answer.headers["Location"].startswith("/o/")
+
+
+def test_hostile_text_is_shown_as_text():
+    body = ("<script>alert(1)</script>\x1b[2J\u202egnp.exe\u202c "
+            "a\u200bb &amp; \"quoted\"\n")
+    with Sent(body, "<img src=x> \u202etxt") as s:
+        page = s.opened()
+        raw = page.raw.decode("utf-8")
+        assert "<script" not in raw and "<img" not in raw
+        for char in "\x1b\u202e\u202c\u200b":
+            assert char not in raw, hex(ord(char))
+        assert "U+202E" in raw and "&amp;amp;" in raw
+
+
+def test_a_reload_takes_up_the_new_name():
+    with Sent() as s:
+        assert "House of Tests" in ll.Visitor(s.link).page.text
+        s.house.write_config(org_name="New Name")
+        s.house.daemon.send_signal(signal.SIGHUP)
+
+        def renamed():
+            try:
+                return "New Name" in ll.Visitor(s.link).page.text
+            except OSError:
+                return False
+        ll.until(renamed, 20, "the new name")
+        s.send()
 
 
 def test_the_page_survives_its_programs():

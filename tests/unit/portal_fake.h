@@ -159,7 +159,7 @@ judge(const struct msg *m)
 		return LL_AUTH;
 	if (msg_op(m) >= OP_PORTAL_FETCH && msg_op(m) <= OP_PORTAL_END &&
 	    memcmp(view_hash(v, F_TOKEN), fake.token, HASH_BYTES) != 0)
-		return LL_NOTFOUND;
+		return LL_AUTH;
 	return LL_OK;
 }
 

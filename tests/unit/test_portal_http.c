@@ -477,6 +477,19 @@ close_forgets(void **state)
 	assert_int_equal(get(message_path), 403);
 }
 
+/* The store's token ends before ours: the page is closed, not broken. */
+static void
+ended_token_closes_the_page(void **state)
+{
+	(void)state;
+	unlock();
+	fake.token[0] ^= 1;
+	assert_int_equal(get(message_path), 403);
+	assert_non_null(strstr(answer, "This page is closed"));
+	fake.token[0] ^= 1;
+	assert_int_equal(get(message_path), 200);
+}
+
 static void
 requests_survive_the_store(void **state)
 {
@@ -504,6 +517,7 @@ main(void)
 		cmocka_unit_test(too_large_keeps_the_text),
 		cmocka_unit_test(odd_requests_are_refused),
 		cmocka_unit_test(close_forgets),
+		cmocka_unit_test(ended_token_closes_the_page),
 		cmocka_unit_test(requests_survive_the_store),
 	};
 
