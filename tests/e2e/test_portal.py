@@ -119,14 +119,14 @@ def test_picture_for_the_manual():
               config={"org_name": "Example Clinic"}) as s, \
             ll.chromium() as web:
         web.execute_cdp_cmd("Emulation.setScrollbarsHidden", {"hidden": True})
-        emulate(web, 720, 860)
+        emulate(web, 780, 620)
         web.get(s.link)
         web.find_element(By.ID, "code").send_keys(s.code)
-        picture(web, "portal-code")
+        picture(web, "portal")
         web.find_element(By.ID, "code").submit()
         text = web.find_element(By.ID, "signature").text
         assert text.startswith("Valid."), text
-        picture(web, "portal")
+        picture(web, "portal-message")
 
 
 def test_lynx_reads_and_answers():

@@ -136,7 +136,7 @@ cookies(void **state)
 	assert_false(path_cookie(NULL, out));
 	assert_false(path_cookie("", out));
 	assert_false(path_cookie(text + 1, out));
-	strcat(text, "0");
+	memcpy(text + COOKIE_TEXT, "0", 2);
 	assert_false(path_cookie(text, out));
 	text[COOKIE_TEXT] = '\0';
 	text[5] = '"';
