@@ -165,6 +165,10 @@ look(struct request *q, enum link_state *state_r)
 	return LL_OK;
 }
 
+static const char frozen[] = "<strong>This message is frozen.</strong> Too "
+    "many wrong codes were typed. It is not lost: please phone the sender, who "
+    "can send you a new link with a new code.";
+
 enum MHD_Result
 link_get(struct request *q)
 {
@@ -173,6 +177,9 @@ link_get(struct request *q)
 
 	if (r != LL_OK)
 		return http_refuse(q, r);
+	/* A frozen message is still there, and so is its form. */
+	if (state == LINK_FROZEN)
+		return show_form(q, MHD_HTTP_OK, 0, frozen);
 	if (state != LINK_OPEN)
 		return show_end(q, state);
 	return show_form(q, MHD_HTTP_OK, 0, NULL);

@@ -170,6 +170,9 @@ form_token_is_needed(void **state)
 	assert_non_null(strstr(answer, "withdrawn"));
 	fake.state = LINK_FROZEN;
 	assert_int_equal(post(link_path(), FORM, body, strlen(body)), 423);
+	assert_int_equal(get(link_path()), 200);
+	assert_non_null(strstr(answer, "is frozen"));
+	assert_non_null(strstr(answer, "name=\"code\""));
 	fake.state = LINK_OPEN;
 }
 
