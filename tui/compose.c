@@ -62,8 +62,8 @@ apply(struct compose *c, bool tell)
 			good = false;
 		} else if (*bad) {
 			if (tell)
-				view_say("%s: %s: %s", compose_part_name((enum compose_part)i), bad,
-				    why);
+				view_say("%s: %s: %s", compose_part_name(
+				    (enum compose_part)i), bad, why);
 			good = false;
 		}
 	}

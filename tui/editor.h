@@ -56,7 +56,9 @@ size_t editor_type(struct editor *e, uint32_t code_point);
 void editor_paste_begin(struct editor *e);
 void editor_paste_end(struct editor *e);
 
+/* Takes the character before the cursor away. */
 void editor_backspace(struct editor *e);
+/* Takes the one under it away, with what combines with it. */
 void editor_delete(struct editor *e);
 /* Cuts the cursor's line; cuts that follow each other gather. */
 void editor_cut(struct editor *e);
@@ -66,6 +68,7 @@ size_t editor_uncut(struct editor *e);
 bool editor_undo(struct editor *e);
 bool editor_redo(struct editor *e);
 
+/* Moves the cursor; at an end it stays. */
 void editor_go(struct editor *e, enum editor_move how);
 /* The cursor's offset in bytes; set is held to a character's start. */
 size_t editor_at(const struct editor *e);

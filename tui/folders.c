@@ -11,6 +11,7 @@
 struct folders {
 	struct center_count counts[CENTER_FOLDERS];
 	struct view_list list;
+	bool stale;
 };
 
 static void
@@ -19,6 +20,7 @@ load(struct view *v)
 	struct folders *f = v->state;
 	enum ll_result r = center_counts(view_center(), f->counts);
 
+	f->stale = false;
 	if (r)
 		view_fail("Folders", r);
 	view_dirty();
@@ -51,6 +53,8 @@ folders_draw(struct view *v)
 	int y, top, below;
 	size_t i;
 
+	if (f->stale)
+		load(v);
 	view_area(&top, &below);
 	view_list_fit(&f->list, below - top - 1);
 	for (i = f->list.top, y = top + 1; i < CENTER_FOLDERS && y < below;
@@ -96,8 +100,12 @@ open_folder(struct view *v)
 static void
 folders_event(struct view *v, const struct desk_event *e)
 {
-	if (e->kind == DESK_BOX || e->kind == DESK_RESTORED)
-		load(v);
+	struct folders *f = v->state;
+
+	if (e->kind != DESK_BOX && e->kind != DESK_RESTORED)
+		return;
+	f->stale = true;
+	view_dirty();
 }
 
 static void

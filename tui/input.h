@@ -41,6 +41,7 @@ struct input {
 	int report_row, report_col; /* last cursor position report, or 0 */
 };
 
+/* Nothing read yet. */
 void input_init(struct input *in);
 /* Wipes what is left. */
 void input_finish(struct input *in);

@@ -28,6 +28,7 @@ struct lines {
 	size_t at, top;         /* cursor's line, first line drawn */
 };
 
+/* An empty page. */
 void lines_init(struct lines *l);
 /* Wipes and frees; *l is as after lines_init but keeps cursor and top, so
  * that it can be filled again. */

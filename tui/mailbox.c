@@ -23,6 +23,7 @@ struct mailbox {
 	uint64_t *starts;           /* sequence each page begins below */
 	size_t page, starts_room;
 	int height;                 /* rows fetched for */
+	bool stale;                 /* something happened since */
 };
 
 /* The last move, to be taken back by u. */
@@ -57,6 +58,7 @@ load(struct mailbox *m)
 		at = old.rows[m->list.at].id;
 	memset(&m->rows, 0, sizeof(m->rows));
 	m->height = area_rows();
+	m->stale = false;
 	if (m->is_thread)
 		r = center_thread(view_center(), &m->thread, &m->rows);
 	else
@@ -143,6 +145,8 @@ subject(const struct center_row *r)
 {
 	if (r->result == LL_LOCKED)
 		return "(sealed: press o for the passphrase)";
+	if (r->result == LL_GONE)
+		return "(expired or withdrawn: its keys are destroyed)";
 	if (r->result == LL_AUTH)
 		return "(sealed for an older key of yours)";
 	if (r->result)
@@ -202,7 +206,7 @@ mailbox_draw(struct view *v)
 	size_t i;
 
 	view_area(&top, &below);
-	if (m->height != below - top)
+	if (m->stale || m->height != below - top)
 		reload(m);
 	view_list_fit(&m->list, below - top);
 	if (m->rows.count == 0)
@@ -463,16 +467,14 @@ static void
 mailbox_event(struct view *v, const struct desk_event *e)
 {
 	struct mailbox *m = v->state;
-	uint64_t before = m->rows.unread;
 
 	if (e->kind != DESK_BOX && e->kind != DESK_RESTORED)
 		return;
 	if (e->kind == DESK_BOX && !m->is_thread && e->folder != m->folder)
 		return;
-	reload(m);
-	if (e->kind == DESK_BOX && m->folder == FOLDER_INBOX &&
-	    m->rows.unread > before)
-		view_say("New message");
+	/* a hundred events make one look, when it is drawn */
+	m->stale = true;
+	view_dirty();
 }
 
 static const struct view_verb verbs[] = {

@@ -40,11 +40,14 @@ void unlock_open(void);
 
 /* --- folders.c --- */
 
+/* The folders; pops down to them when they are open. */
 void folders_open(void);
 
 /* --- mailbox.c --- */
 
+/* The messages of a folder, newest first. */
 void mailbox_open(enum folder folder);
+/* The messages of a thread, oldest first. */
 void mailbox_open_thread(const struct id *thread);
 /* The message after (before) the one with this id in the mailbox that is
  * open; false when there is none. */
@@ -56,6 +59,7 @@ void mailbox_moved(const struct id *id, enum folder from, enum folder to);
 
 /* --- reader.c --- */
 
+/* One message; in the place of the one that is read now, if any is. */
 void reader_open(const struct id *id);
 
 /* --- compose.c --- */
@@ -86,16 +90,19 @@ void status_open_sent(struct center_sent *s);
 
 /* --- drafts.c --- */
 
+/* The list of drafts. */
 void drafts_open(void);
 /* At login: the newest draft, when it is one somebody was just writing. */
 void drafts_offer(void);
 
 /* --- account.c --- */
 
+/* Who is logged in, and that person's SSH keys. */
 void account_open(void);
 
 /* --- admin.c --- */
 
+/* The pages of role admin. */
 void admin_open(void);
 
 /* --- words.c --- */

@@ -16,6 +16,7 @@
 #define STORE_PATIENCE_MS 1000
 
 static const char *parting;      /* words for after the screen, or NULL */
+static bool known;               /* the number of unread messages */
 
 bool
 screen_prepare(void)
@@ -208,10 +209,28 @@ part(const char *words)
 	view_quit(0);
 }
 
+/* Says what came in, wherever the person is just now. */
+static void
+look_for_new(void)
+{
+	static uint64_t unread;
+	struct center_count counts[CENTER_FOLDERS];
+	uint64_t now;
+
+	if (center_counts(view_center(), counts))
+		return;
+	now = counts[FOLDER_INBOX - 1].unread;
+	if (now > unread && known)
+		view_say(now == unread + 1 ? "New message" : "New messages");
+	unread = now;
+	known = true;
+}
+
 static void
 drain(void)
 {
 	struct desk_event e;
+	bool inbox = false;
 
 	while (center_event(view_center(), &e) == LL_OK) {
 		switch (e.kind) {
@@ -233,11 +252,16 @@ drain(void)
 			view_event(&e);
 			break;
 		case DESK_BOX:
+			inbox = inbox || e.folder == FOLDER_INBOX;
+			view_event(&e);
+			break;
 		case DESK_STATUS:
 			view_event(&e);
 			break;
 		}
 	}
+	if (inbox || !known)
+		look_for_new();
 }
 
 int
@@ -248,6 +272,7 @@ screen_main(struct center *c)
 
 	desk_patience(center_desk(c), STORE_PATIENCE_MS);
 	parting = NULL;
+	known = center_self(c)->role == ROLE_ADMIN;
 	view_setup(c, globals, sizeof(globals) / sizeof(*globals));
 	if (self->role == ROLE_ADMIN) {
 		admin_open();

@@ -74,7 +74,9 @@ void view_setup(struct center *c, const struct view_verb *globals,
 int view_loop(int fd, void (*drain)(void));
 void view_quit(int status);
 
+/* What view_setup got; NULL while enrolling. */
 struct center *view_center(void);
+/* The view that is drawn and gets the keys; NULL when none is left. */
 struct view *view_top(void);
 /* The view below the top, or NULL. */
 struct view *view_below(void);
