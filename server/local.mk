@@ -16,6 +16,9 @@ LIBS_letterlock = -ljansson -lgnutls
 OBJS_test_config = server/config.o server/net.o
 OBJS_test_limits = server/limits.o server/config.o server/net.o
 OBJS_test_root = server/copy.o $(OBJS_daemon)
+OBJS_test_enrol = server/enrol.o server/enrol_answer.o \
+  tests/unit/storekit.o
+LIBS_test_enrol = -lsqlite3
 
 # letterlock-sftp
 OBJS_sftp = server/sftp_wire.o server/sftp_path.o server/sftp_serve.o
