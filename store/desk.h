@@ -53,6 +53,7 @@ LL_MUST enum ll_result desk_open(int fd, struct desk **d_r);
 /* Closes both channels.  NULL is fine. */
 void desk_close(struct desk *d);
 
+/* Who works here; lives as long as the desk. */
 const struct desk_self *desk_self(const struct desk *d);
 /* How long one desk_ask may wait for a store that is away (a screen wants
  * about a second, a script many). */

@@ -287,7 +287,8 @@ static const char *const state_sentences[] = {
 	[STATE_OPENED] = "opened",
 	[STATE_READ] = "read",
 	[STATE_REPLIED] = "answered",
-	[STATE_FROZEN] = "frozen after too many wrong codes: reissue or withdraw",
+	[STATE_FROZEN] =
+	    "frozen after too many wrong codes: reissue or withdraw",
 	[STATE_REFUSED] = "refused",
 	[STATE_EXPIRED] = "expired: its key is destroyed",
 	[STATE_WITHDRAWN] = "withdrawn: its key is destroyed",

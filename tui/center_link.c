@@ -84,8 +84,9 @@ choose_code(struct center *c, const struct center_link_order *o,
 	struct center_recipient known;
 
 	memset(&known, 0, sizeof known);
-	if (o->pair_box && open_box(c, SEAL_PAIR, &none, o->pair_box,
-	    o->pair_box_len, &known) == LL_OK)
+	l->is_known = o->pair_box && open_box(c, SEAL_PAIR, &none,
+	    o->pair_box, o->pair_box_len, &known) == LL_OK;
+	if (l->is_known)
 		memcpy(l->code, known.code, sizeof l->code);
 	else
 		muc_create(l->code);

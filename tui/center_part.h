@@ -57,6 +57,7 @@ struct center_link_order {
 struct center_link {
 	struct id locator, secret, queue_id;
 	char code[MUC_TEXT + 1];
+	bool is_known;               /* the pair's confirmed code */
 	char words[2][SITE_WORD_MAX];
 	uint8_t locator_hash[HASH_BYTES];
 	uint8_t proof[HASH_BYTES];

@@ -371,18 +371,36 @@ make_request(struct sending *s, struct msg **m_r)
 	return LL_OK;
 }
 
-static void
+static enum ll_result
+tell_code(const struct sending *s, size_t k, struct center_recipient *r)
+{
+	char *reason;
+
+	center_link_tell(&s->links[k], r);
+	if (!s->links[k].is_known)
+		return LL_OK;
+	/* The plan's words: nothing has to be told this time. */
+	reason = strdup(s->p->rows[k].reason);
+	if (!reason)
+		return LL_NOMEM;
+	free(r->reason);
+	r->reason = reason;
+	return LL_OK;
+}
+
+static enum ll_result
 tell_codes(const struct sending *s, struct center_sent *sent)
 {
+	enum ll_result r = LL_OK;
 	size_t i, k;
 
 	for (i = 0; i < sent->count; i++)
-		for (k = 0; k < s->p->count; k++)
+		for (k = 0; r == LL_OK && k < s->p->count; k++)
 			if (has_link(&s->p->rows[k])
 			    && strcasecmp(s->p->rows[k].address,
 			    sent->rows[i].address) == 0)
-				center_link_tell(&s->links[k],
-				    &sent->rows[i]);
+				r = tell_code(s, k, &sent->rows[i]);
+	return r;
 }
 
 static enum ll_result
@@ -406,7 +424,7 @@ commit(struct sending *s, bool repeated, struct center_sent *sent)
 		center_sent_finish(sent);
 		r = center_status(s->c, &s->envelope.message, sent);
 	} else {
-		tell_codes(s, sent);
+		r = tell_codes(s, sent);
 	}
 	sent->id = s->envelope.message;
 	sent->thread = s->envelope.thread;
@@ -417,7 +435,8 @@ commit(struct sending *s, bool repeated, struct center_sent *sent)
 
 enum ll_result
 center_send(struct center *c, const struct draft *d,
-    const struct center_plan *p, struct center_send_options *o, struct center_sent *s_r)
+    const struct center_plan *p, struct center_send_options *o,
+    struct center_sent *s_r)
 {
 	struct sending s = { .c = c, .d = d, .p = p, .o = o };
 	bool repeated = !sodium_is_zero(o->idempotency,

@@ -23,26 +23,47 @@ const char *exec_words(const struct verb_call *call, enum ll_result r);
 LL_MUST enum ll_result exec_deliver(struct verb_call *call,
     const char *text, size_t len, int fd);
 
+/* Lists the verbs, or explains one. */
 enum ll_result exec_help(struct verb_call *call);
+/* Name, address, role, whether it is locked, login factors. */
 enum ll_result exec_whoami(struct verb_call *call);
+/* A folder, newest first. */
 enum ll_result exec_list(struct verb_call *call);
+/* A message's whole thread, oldest first. */
 enum ll_result exec_thread(struct verb_call *call);
+/* The drafts, newest first. */
 enum ll_result exec_drafts(struct verb_call *call);
+/* One message; it counts as read once all of it was written. */
 enum ll_result exec_show(struct verb_call *call);
+/* Moves a message to the archive. */
 enum ll_result exec_archive(struct verb_call *call);
+/* Moves a message to the trash. */
 enum ll_result exec_trash(struct verb_call *call);
+/* Moves a message back to the inbox. */
 enum ll_result exec_restore(struct verb_call *call);
+/* Destroys one's own key to a message in the trash. */
 enum ll_result exec_purge(struct verb_call *call);
+/* Marks a message unread. */
 enum ll_result exec_unread(struct verb_call *call);
+/* Staff and whom one has written to. */
 enum ll_result exec_people(struct verb_call *call);
+/* Sends call->in's text. */
 enum ll_result exec_send(struct verb_call *call);
+/* Routes of the recipients; sends nothing. */
 enum ll_result exec_plan(struct verb_call *call);
+/* Adds call->in's bytes to a draft as a file. */
 enum ll_result exec_attach(struct verb_call *call);
+/* Deletes a draft. */
 enum ll_result exec_discard(struct verb_call *call);
+/* Takes a message back within its countdown. */
 enum ll_result exec_undo(struct verb_call *call);
+/* Recipient by recipient, with events and codes to be told. */
 enum ll_result exec_status(struct verb_call *call);
+/* Destroys what was not opened yet. */
 enum ll_result exec_withdraw(struct verb_call *call);
+/* A new link and code for one recipient. */
 enum ll_result exec_reissue(struct verb_call *call);
+/* The admin's verbs (store/adminverb.h). */
 enum ll_result exec_admin(struct verb_call *call);
 
 /* --- for the parts --- */

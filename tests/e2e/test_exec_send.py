@@ -331,5 +331,20 @@ def test_expiry_is_the_senders_choice():
         assert days in (2, 3), sent
 
 
+def test_a_known_code_is_said_to_be_known():
+    house, ada, bob = house_of_two()
+    with house:
+        first = ada.send(["x@out.example"], "one", "b")["recipients"][0]
+        assert "used again" not in first["reason"], first
+        page = ll.Visitor(house.wait_link("x@out.example"))
+        assert page.unlock(first["code"]) == 200
+        plan = ada.verb("plan --to x@out.example")["recipients"][0]
+        assert "used again" in plan["reason"], plan
+        again = ada.send(["x@out.example"], "two", "b")["recipients"][0]
+        assert again["code"] == first["code"], again
+        assert again["reason"] == plan["reason"], again
+        assert again["site_words"] != first["site_words"], again
+
+
 if __name__ == "__main__":
     ll.main()
