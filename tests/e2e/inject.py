@@ -7,6 +7,7 @@ import ctypes
 import os
 import platform
 import signal
+import time
 
 import ll
 
@@ -44,25 +45,32 @@ def wait(pid):
     return status
 
 
+def stop_in_call(pid, text):
+    """Stops pid while it waits in a system call, whose instruction stands
+    before rip: (registers, address of text)."""
+    for _ in range(500):
+        ptrace(ATTACH, pid)
+        wait(pid)
+        saved = Regs()
+        ptrace(GETREGS, pid, ctypes.byref(saved))
+        place = saved.rsp - 1024
+        with open(f"/proc/{pid}/mem", "r+b", buffering=0) as memory:
+            memory.seek(saved.rip - 2)
+            if memory.read(2) == b"\x0f\x05":
+                memory.seek(place)
+                memory.write((text or b"") + b"\0" * 8)
+                return saved, place
+        ptrace(DETACH, pid)
+        time.sleep(0.005)
+    raise ll.Failure(f"{pid} never waited in a system call")
+
+
 def call(pid, number, *args, text=None):
     """The call's result (negative: -errno), or "killed" when the kernel ended
     the process for it.  text is put on the stack; the argument None stands
     for its address."""
     can()
-    ptrace(ATTACH, pid)
-    wait(pid)
-    saved = Regs()
-    ptrace(GETREGS, pid, ctypes.byref(saved))
-    # stopped in a system call: the instruction stands before rip
-    with open(f"/proc/{pid}/mem", "r+b", buffering=0) as memory:
-        memory.seek(saved.rip - 2)
-        if memory.read(2) != b"\x0f\x05":
-            ptrace(DETACH, pid)
-            raise ll.Failure(f"{pid} was not waiting in a system call")
-        place = saved.rsp - 1024
-        if text is not None:
-            memory.seek(place)
-            memory.write(text + b"\0" * 8)
+    saved, place = stop_in_call(pid, text)
     regs = Regs.from_buffer_copy(bytes(saved))
     regs.rax, regs.orig_rax = number, 2 ** 64 - 1
     regs.rip = saved.rip - 2

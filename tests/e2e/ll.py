@@ -479,7 +479,9 @@ class User:
                  "-o", f"UserKnownHostsFile={self.house.known_hosts()}",
                  "-o", "GlobalKnownHostsFile=/dev/null",
                  "-o", "IdentitiesOnly=yes", "-o", "ConnectTimeout=20",
-                 "-o", "LogLevel=ERROR", "-o", f"ControlPath={self.control}"]
+                 "-o", "LogLevel=ERROR",
+                 "-o", "SendEnv=LANG LC_*",
+                 "-o", f"ControlPath={self.control}"]
         if self.key:
             words += ["-i", self.key]
         else:
@@ -591,9 +593,9 @@ class User:
     def screen(self, command=None, cols=80, rows=24, term="xterm-256color",
                master=True):
         """An interactive session in a terminal emulator."""
-        words = self.ssh_words("-o", f"ControlMaster={'no' if master else 'no'}")
+        words = self.ssh_words("-o", "ControlMaster=no")
         if not master:
-            words += ["-o", "ControlPath=none"]
+            words = ["-o", "ControlPath=none"] + words
         words += ["-tt", self.target] + ([command] if command else [])
         return Screen(words, cols, rows, term)
 

@@ -166,13 +166,15 @@ def test_wrong_codes_freeze_and_a_new_link_is_issued():
         wrong = other_code(row["code"])
         answers = []
         for origin in ("192.0.2.1", "192.0.2.2"):
-            page = ll.Visitor(link, origin=origin)
             for _ in range(7):
-                answers.append(page.unlock(wrong))
-                page.get(link)
+                page = ll.Visitor(link, origin=origin)
+                if page.code == 200:
+                    page.unlock(wrong)
+                answers.append(page.code)
         assert answers[:5] == [403] * 5 and answers[5:7] == [429] * 2, answers
-        assert answers[7:12] == [403] * 5, answers
-        assert set(answers[12:]) <= {423, 429}, answers
+        assert answers[7:11] == [403] * 4, answers
+        assert answers[11] in (403, 423), answers
+        assert answers[12:] == [423] * 2, answers
         page = ll.Visitor(link, origin="192.0.2.3")
         if page.code == 200:
             page.unlock(row["code"])
@@ -290,14 +292,11 @@ def test_backup_while_running_and_restore():
         later = ada.send(["bob@house.example"], "later", "not in it")
         house.stop()
         target = os.path.join(house.base, "restored")
-        done = ll.run([ll.BUILD + "/letterlock", "--data", target, "restore",
-                       backup, "--root-key", house.data + "/root.key"],
-                      check=False)
-        assert done.code == 0, done.err
-        os.rename(house.data, house.base + "/old")
-        os.rename(target, house.data)
-        if not os.path.exists(house.config_path):
-            os.link(house.base + "/old/letterlock.conf", house.config_path)
+        # the root secret is in no backup: it comes from the safe
+        ll.run([ll.BUILD + "/letterlock", "--data", target, "restore",
+                backup, "--root-key", house.data + "/root.key"])
+        os.rename(house.data, house.base + "/lost")
+        house.data = target
         house.start()
         bob.login()
         ids = {m["id"] for m in bob.list()}
