@@ -15,6 +15,10 @@ OBJS_storeprogram = store/db.o store/schema.o store/serve.o store/group.o \
 OBJS_letterlock-store = store/letterlock-store.o $(OBJS_storeprogram)
 LIBS_letterlock-store = -lsqlite3
 
-OBJS_storekit = tests/unit/storekit.o
-OBJS_test_store_send = $(OBJS_storekit)
-LIBS_test_store_send = -lsqlite3
+# tests that start the real program
+define store_test
+OBJS_$(1) = tests/unit/storekit.o
+LIBS_$(1) = -lsqlite3
+endef
+$(foreach t,send auth link roles crash blob lease limits,\
+  $(eval $(call store_test,test_store_$(t))))
