@@ -204,6 +204,20 @@ fill(const struct msg *m, struct msg *out)
 	}
 }
 
+/* Counted before the answer goes, so that the asker sees it. */
+static void
+note(struct msg *m)
+{
+	if (msg_op(m) == OP_PORTAL_READ)
+		__atomic_add_fetch(&fake.reads, 1, __ATOMIC_SEQ_CST);
+	fake.ends += msg_op(m) == OP_PORTAL_END;
+	if (msg_op(m) != OP_PORTAL_REPLY)
+		return;
+	fake.replies++;
+	msg_destroy(fake.reply);
+	fake.reply = m;
+}
+
 static void *
 store_main(void *arg)
 {
@@ -217,19 +231,11 @@ store_main(void *arg)
 			abort();
 		if (r == LL_OK)
 			fill(m, out);
+		note(m);
 		if (chan_send(c, out) != LL_OK)
 			break;
-		if (msg_op(m) == OP_PORTAL_READ)
-			__atomic_add_fetch(&fake.reads, 1, __ATOMIC_SEQ_CST);
-		if (msg_op(m) == OP_PORTAL_END)
-			fake.ends++;
-		if (msg_op(m) == OP_PORTAL_REPLY) {
-			fake.replies++;
-			msg_destroy(fake.reply);
-			fake.reply = m;
-		} else {
+		if (m != fake.reply)
 			msg_destroy(m);
-		}
 	}
 	chan_destroy(c);
 	return NULL;

@@ -112,6 +112,12 @@ unlock(void)
 	    p + 10);
 }
 
+static unsigned
+reads_now(void)
+{
+	return __atomic_load_n(&fake.reads, __ATOMIC_SEQ_CST);
+}
+
 static void
 get_changes_nothing(void **state)
 {
@@ -210,10 +216,10 @@ message_is_shown(void **state)
 
 	(void)state;
 	unlock();
-	reads = fake.reads;
+	reads = reads_now();
 	assert_int_equal(ask("HEAD", message_path, "", NULL, 0), 200);
 	usleep(100000);
-	assert_int_equal(fake.reads, reads);
+	assert_int_equal(reads_now(), reads);
 	assert_int_equal(get(message_path), 200);
 	assert_non_null(strstr(answer, "Fees &lt;&amp; more&gt;"));
 	assert_non_null(strstr(answer, "&lt;b&gt;not bold&lt;/b&gt;"));
@@ -221,7 +227,7 @@ message_is_shown(void **state)
 	assert_non_null(strstr(answer, "Not valid."));
 	assert_non_null(strstr(answer, "ada@clinic.example"));
 	assert_null(strstr(answer, "<title>Fees"));
-	while (__atomic_load_n(&fake.reads, __ATOMIC_SEQ_CST) == reads)
+	while (reads_now() == reads)
 		usleep(1000);
 	cookie[5] = cookie[5] == '7' ? '8' : '7';
 	assert_int_equal(get(message_path), 403);
