@@ -8,8 +8,8 @@
 #include <sodium.h>
 
 
-#define KEY_BATCH 30            /* rows per AGENT_KEYS: a frame of secrets is
-                                   kept small */
+#define KEY_BATCH 50            /* rows per AGENT_KEYS: a screen's page, and
+                                   a frame of secrets stays small */
 
 /* A row as it came, while its key is on the way. */
 struct raw_row {

@@ -304,6 +304,21 @@ center_state_sentence(enum delivery_state s)
 	return state_sentences[s];
 }
 
+const char *
+center_row_sentence(enum ll_result r)
+{
+	switch (r) {
+	case LL_LOCKED:
+		return "locked";
+	case LL_AUTH:
+		return "sealed for keys that you no longer have, or damaged";
+	case LL_GONE:
+		return "expired or withdrawn: its key is destroyed";
+	default:
+		return ll_result_text(r);
+	}
+}
+
 static const char *const route_sentences[] = {
 	[ROUTE_INTERNAL] = "logs in here",
 	[ROUTE_PORTAL_ENROLLED] = "opens the link and gives the passphrase",

@@ -268,6 +268,8 @@ LL_MUST enum ll_result center_reissue(struct center *c, const struct id *id,
 void center_time_text(uint64_t time, char text[CENTER_TIME_TEXT]);
 /* A sentence for a delivery's state ("told by mail, not opened yet"). */
 const char *center_state_sentence(enum delivery_state s);
+/* Why a row can't be read ("sealed for keys that you no longer have"). */
+const char *center_row_sentence(enum ll_result r);
 /* What the recipient must do, by route ("logs in here", "opens the link with
  * the code you tell them"). */
 const char *center_route_sentence(enum route r);

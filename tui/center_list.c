@@ -364,6 +364,8 @@ center_message(struct center *c, const struct id *id,
 	center_begin(c);
 	memset(m_r, 0, sizeof *m_r);
 	r = mail_fetch(c->desk, id, &mail);
+	if (r == LL_AUTH)
+		return center_fail(c, r, center_row_sentence(r));
 	if (r)
 		return r;
 	e = &mail.row.envelope;

@@ -178,9 +178,11 @@ exec_deliver(struct verb_call *call, const char *text, size_t len, int fd)
 	enum ll_result r;
 
 	r = write_all(fd, text, len);
-	/* "read" only once every byte of the body has gone out. */
-	if (r == LL_OK && call->was_shown)
-		r = center_mark_read(call->c, &call->shown);
+	/* "read" only once every byte of the body has gone out; that it could
+	 * not be recorded is no failure of who has read it. */
+	if (r == LL_OK && call->was_shown
+	    && center_mark_read(call->c, &call->shown))
+		return LL_OK;
 	return r;
 }
 

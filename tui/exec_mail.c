@@ -38,7 +38,8 @@ exec_print_row(FILE *out, const struct center_row *row, size_t n)
 	(void)fprintf(out, "%.8s %c%c %.10s %.5s  %s%s  %s\n", id,
 	    row->unread ? 'N' : ' ', row->attachments ? '@' : ' ', when,
 	    when + 11, who, who != row->from && row->to_count > 1 ? ", ..." :
-	    "", row->result ? ll_result_text(row->result) : row->subject);
+	    "", row->result ? center_row_sentence(row->result) :
+	    row->subject);
 }
 
 /* Rows go out one by one: a mailbox of 100,000 must not become one JSON

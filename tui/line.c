@@ -190,7 +190,7 @@ run_printing(struct line *l, struct verb_call *call)
 		r = LL_NOMEM;
 	if (r == LL_OK) {
 		teletype_put(l->t, text, len);
-		if (call->was_shown)
+		if (call->was_shown && !teletype_is_over(l->t))
 			r = center_mark_read(l->c, &call->shown);
 	}
 	if (text)

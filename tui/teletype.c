@@ -75,6 +75,12 @@ teletype_stop(struct teletype *t)
 }
 
 bool
+teletype_is_over(const struct teletype *t)
+{
+	return t->stopped;
+}
+
+bool
 teletype_is_tty(const struct teletype *t)
 {
 	return t->is_tty;

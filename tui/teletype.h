@@ -31,6 +31,8 @@ void teletype_watch(struct teletype *t, int fd, teletype_tick_fn *tick,
     void *arg);
 /* Ends a wait for a line: it gives LL_EOF from now on. */
 void teletype_stop(struct teletype *t);
+/* True after teletype_stop, and once something could not be written. */
+bool teletype_is_over(const struct teletype *t);
 /* True when the echo can be switched off. */
 bool teletype_is_tty(const struct teletype *t);
 

@@ -228,5 +228,89 @@ def test_enrolment_on_a_teletype():
         assert eve.verb("whoami")["user"] == "eve"
 
 
+def enrol_anew(t, user, recovery):
+    t.wait("password:")
+    t.line(user.ticket)
+    t.wait("New passphrase:$")
+    t.line(user.passphrase)
+    t.wait("again:$")
+    t.line(user.passphrase)
+    t.wait("Recovery code \\(Enter: begin anew\\):$")
+    if recovery:
+        t.line("AAAA-" * 7 + "AAAA")
+        t.wait("begin anew\\):$")
+        t.line(recovery.lower())
+    else:
+        t.line("")
+        t.wait("stays sealed for ever. \\(y/n\\)$")
+        t.line("y")
+    found = t.wait("this secret:\\s+((?:[A-Z2-7]{4} ?)+)")
+    user.seed, user.last_step = found.group(1).replace(" ", ""), 0
+    t.wait("it shows now")
+    t.line(user.code())
+    code = t.wait("Recovery code .opens.*\\n\\s*([0-9A-Z-]{39})").group(1)
+    t.wait("last group back")
+    t.line(code.split("-")[-1])
+    t.wait("Log in again")
+    t.wait_end()
+    return code
+
+
+def reset(house, user):
+    user.logout()
+    user.ticket = house.admin_json("user", "reset", user.name)["ticket"]
+    words = user.ssh_words("-o", "ControlPath=none", "-tt", user.target)
+    return ll.Screen(words, cols=120, rows=200, term="dumb")
+
+
+def test_a_reset_keeps_old_mail_with_the_recovery_code_only():
+    house, ada, bob = house_of_two()
+    with house:
+        old = ada.send(["bob@house.example"], "old", "old text")["id"]
+        bob.passphrase = "fourteen quiet bridges"
+        with reset(house, bob) as t:
+            code = enrol_anew(t, bob, bob.recovery_code)
+        bob.login()
+        assert bob.verb(f"show {old}")["body"].strip() == "old text"
+        new = ada.send(["bob@house.example"], "new", "new text")["id"]
+        assert bob.verb(f"show {new}")["body"].strip() == "new text"
+        assert code != bob.recovery_code
+        with reset(house, bob) as t:
+            enrol_anew(t, bob, None)
+        bob.login()
+        last = ada.send(["bob@house.example"], "last", "last text")["id"]
+        assert bob.verb(f"show {last}")["body"].strip() == "last text"
+        for message in (old, new):
+            done = bob.ssh(f"show {message}", check=False)
+            assert done.code == 1 and done.out == "", done.err
+        rows = {r["id"]: r for r in bob.list()}
+        assert set(rows) == {old, new, last}, rows
+        assert rows[old]["subject"] == "" and rows[last]["subject"] == "last"
+
+
+def test_a_key_that_changed_after_the_plan_stops_the_send():
+    house, ada, bob = house_of_two(config={"undo_seconds": 0})
+    with house, dumb(ada) as t:
+        t.wait("Type help")
+        for text, after in (
+                ("compose --to bob@house.example --subject Plan", "dot"),
+                ("text", ""), (".", "draft>$"),
+                ("send", "internal[^$]*Send it so\\? \\(y/n\\)$")):
+            t.line(text)
+            t.wait(after)
+        bob.passphrase = "fourteen quiet bridges"
+        with reset(house, bob) as other:
+            enrol_anew(other, bob, None)
+        t.line("y")
+        t.wait("send: .*plan again")
+        bob.login()
+        assert bob.list() == []
+        t.line("send")
+        t.wait("Send it so\\? \\(y/n\\)$")
+        t.line("y")
+        t.wait("Sent: ")
+        assert bob.verb("list")["messages"][0]["subject"] == "Plan"
+
+
 if __name__ == "__main__":
     ll.main()
