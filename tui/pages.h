@@ -111,7 +111,7 @@ void admin_open(void);
 void words_date(uint64_t time, char text[12]);
 /* "3 min ago" */
 void words_ago(uint64_t time, char *text, size_t room);
-/* "12 KB" */
+/* "12 KiB" */
 void words_bytes(uint64_t bytes, char *text, size_t room);
 /* Shown name of a folder ("Inbox"). */
 const char *words_folder(enum folder f);

@@ -76,8 +76,8 @@ fill(struct plan *s)
 		add_row(s, i);
 	if (s->d->attachment_count)
 		lines_add(&s->lines, LINES_NONE, 0, PAINT_PLAIN,
-		    "%zu attachment%s go with it.", s->d->attachment_count,
-		    s->d->attachment_count == 1 ? "" : "s");
+		    "%zu attachment%s with it.", s->d->attachment_count,
+		    s->d->attachment_count == 1 ? " goes" : "s go");
 	lines_add(&s->lines, LINES_NONE, 0, PAINT_PLAIN, "After %u days the "
 	    "keys to it are destroyed.", (unsigned)days);
 	view_dirty();

@@ -235,7 +235,7 @@ drain(void)
 	while (center_event(view_center(), &e) == LL_OK) {
 		switch (e.kind) {
 		case DESK_LOCKING:
-			part("Locked.  Log in again to go on.");
+			part("Locked.");
 			break;
 		case DESK_ACCOUNT:
 			part("This account was disabled or reset.");

@@ -31,6 +31,8 @@ typed(struct view *v, const char *passphrase)
 		view_fail("Still locked", r);
 		return;
 	}
+	if (!compose_is_open())
+		drafts_offer();
 	view_say("The mailbox is open");
 	/* whatever is shown as locked is to be read again */
 	view_event(&all);

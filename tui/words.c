@@ -40,12 +40,13 @@ words_ago(uint64_t t, char *text, size_t room)
 void
 words_bytes(uint64_t bytes, char *text, size_t room)
 {
-	static const char *const units[] = { "bytes", "KB", "MB", "GB", "TB" };
+	static const char *const units[] = { "bytes", "KiB", "MiB", "GiB",
+	    "TiB" };
 	double v = (double)bytes;
 	size_t u = 0;
 
-	while (v >= 1000 && u < 4) {
-		v /= 1000;
+	while (v >= 1024 && u < 4) {
+		v /= 1024;
 		u++;
 	}
 	(void)snprintf(text, room, u == 0 || v >= 10 ? "%.0f %s" : "%.1f %s",

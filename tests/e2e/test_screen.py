@@ -261,5 +261,107 @@ def test_admin_screens():
         enrol(zoe)
 
 
+def test_a_file_arrives_in_the_composer():
+    with ll.House() as house:
+        ada = house.add_user("ada")
+        ada.login()
+        path = house.write("report.pdf", "x" * 100000)
+        with ada.screen() as screen:
+            screen.wait("Inbox: empty")
+            write_to(screen, "bob@out.example", "With a file", "Here.")
+            draft = screen.wait(r"scp FILE HOST:(/d/[0-9A-Z]+/)").group(1)
+            ada.scp(path, ":" + draft)
+            screen.wait("Attached: report.pdf")
+            screen.wait(r"Files: 1, 98 KiB: report.pdf")
+            screen.send(" And more.").wait("And more")
+            screen.wait(r"Write \(journalled\)")
+            screen.send("\x14").wait("1. report.pdf")
+            screen.line("1").wait("Detached")
+            screen.wait("Files: none")
+            ada.scp(path, ":" + draft)
+            screen.wait("Files: 1,")
+            screen.send("\x18").wait("1 attachment goes with it")
+            screen.send("\r").wait("Sent")
+            screen.send("\r").wait("1. report.pdf")
+            place = screen.wait(r"scp HOST:(/m/\S+)").group(1)
+            ada.scp(":" + place, house.base + "/back.pdf")
+            with open(house.base + "/back.pdf", encoding="ascii") as f:
+                assert f.read() == "x" * 100000
+
+
+def test_walking_through_the_mailbox():
+    with ll.House({"undo_seconds": 0}) as house:
+        ada, bob = house.add_user("ada"), house.add_user("bob")
+        ada.login()
+        bob.login()
+        sent = [ada.send(["bob@house.example"], f"Subject {n}",
+                         f"Body number {n}\n" * (40 if n == 2 else 1))
+                for n in range(1, 4)]
+        with bob.screen() as screen:
+            screen.wait("1-3 of 3, 3 unread")
+            screen.send(" ").wait("Body number 3")
+            screen.send(" ").wait("Body number 2")
+            # read only when the last line was seen
+            assert ada.status(sent[1]["id"])[0]["state"] == "opened"
+            screen.send("  ")
+            ada.wait_state(sent[1]["id"], "bob@house.example", "read")
+            screen.send(" ").wait("Body number 1")
+            screen.send(" ").wait("No unread messages")
+            screen.send("n").wait("No further message")
+            screen.send("p").wait("Body number 2")
+            screen.send("a").wait("Moved to Archive; u takes it back")
+            screen.wait("1-2 of 2, 0 unread")
+            screen.send("u").wait("1-3 of 3")
+            screen.send("d").wait("Moved to Trash")
+            screen.send("T").wait("Trash: 1-1 of 1")
+            screen.send("P").wait("Type destroy:")
+            screen.line("destroy").wait("Trash: empty")
+
+
+def test_keys_of_an_account():
+    with ll.House() as house:
+        ada = house.add_user("ada")
+        ada.login()
+        key = ll.make_key(house)
+        with open(key + ".pub", encoding="ascii") as f:
+            line = f.read().strip()
+        with ada.screen() as screen:
+            screen.wait("Inbox: empty")
+            screen.send("M").wait("none: you log in with your passphrase")
+            screen.send("K").wait("Key:")
+            screen.line("ssh-rsa AAAA").wait("no line of a public key")
+            screen.send("K").wait("Key:")
+            screen.send("\x1b[200~" + line + "\n\x1b[201~\r")
+            screen.wait("SHA256:")
+            again = ll.User(house, "ada", ada.passphrase, ada.seed)
+            again.key = key
+            with ll.Screen(again.ssh_words("-tt", again.target)) as other:
+                other.wait("erification code:")
+                other.line(ada.code()).wait("Passphrase")
+                other.line("").wait("sealed, but|Passphrase:")
+                other.send("\x1b").wait("Inbox")
+                other.send("o").wait("Passphrase:")
+                other.line(ada.passphrase).wait("The mailbox is open")
+            screen.send("\x1b[F")
+            screen.send("X").wait("Remove the key SHA256")
+            screen.send("y").wait("Removed")
+            screen.wait("none: you log in")
+
+
+def test_lock_ends_the_screen():
+    with ll.House() as house:
+        ada = house.add_user("ada")
+        ada.login()
+        with ada.screen() as screen:
+            screen.wait("Inbox: empty")
+            write_to(screen, "bob@out.example", "Half", "Half a text")
+            screen.send("\x0flock").wait("> lock")
+            screen.send("\r").wait("Passphrase:")
+            assert "Half" not in screen.text()
+            screen.line(ada.passphrase)
+            screen.wait("You were writing to bob@out.example")
+            screen.send("\r").wait("Half a text")
+
+
 if __name__ == "__main__":
     ll.main()
