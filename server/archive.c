@@ -16,6 +16,7 @@
 #include "server/file.h"
 #include "server/hostkey.h"
 #include "server/net.h"
+#include "server/proc.h"
 #include "server/root.h"
 
 #define STAGE "backup.tmp"
@@ -460,9 +461,9 @@ archive_restore(struct local *l, const char *path, const char *root_key,
 {
 	enum ll_result r;
 
-	if (secret_setup(65536) != LL_OK)
-		return fail(LL_FULL, "RLIMIT_MEMLOCK", why);
-	r = check_target(l->data, why);
+	r = proc_memlock(why);
+	if (r == LL_OK)
+		r = check_target(l->data, why);
 	if (r == LL_OK)
 		r = each_entry(path, NULL, why);
 	if (r)

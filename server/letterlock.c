@@ -13,6 +13,7 @@
 #include "server/command.h"
 #include "server/enrol.h"
 #include "server/file.h"
+#include "server/proc.h"
 #include "server/setup.h"
 #include "store/adminverb.h"
 #include "store/jsonout.h"
@@ -86,11 +87,8 @@ run_init(struct command *c)
 
 	if (c->org == NULL)
 		return complain(LL_USAGE, "init: --org NAME is missing");
-	if (secret_setup(65536) != LL_OK)
-		return complain(LL_FULL, "too little memory may be locked: "
-		    "raise RLIMIT_MEMLOCK (ulimit -l) to 1 MiB or more");
-	r = LL_OK;
-	if (c->root_passphrase) {
+	r = proc_memlock(why);
+	if (r == LL_OK && c->root_passphrase) {
 		r = ask_root_passphrase(&passphrase, why);
 		s.passphrase = &passphrase;
 	}
@@ -207,7 +205,8 @@ run_verb(struct command *c)
 	int code;
 
 	if (c->password_file != NULL || c->totp_secret != NULL) {
-		if (secret_setup(65536) == LL_OK)
+		r = proc_memlock(why);
+		if (r == LL_OK)
 			r = load_enrolment(c, &e, why);
 		v.enrol = enrol_now;
 		v.enrol_arg = &e;

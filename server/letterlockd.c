@@ -24,7 +24,6 @@
 #include "server/root.h"
 #include "server/service.h"
 
-#define MEMLOCK_BYTES (128 * 1024)
 #define LOCK_WAIT_MS 5000
 #define LOCK_STEP_US 20000
 
@@ -263,11 +262,10 @@ prepare(struct house *h, const struct options *o, char *why)
 	enum ll_result r;
 
 	snprintf(why, CONFIG_WHY, "out of memory");
-	if (secret_setup(MEMLOCK_BYTES) != LL_OK) {
-		snprintf(why, CONFIG_WHY, "too little memory may be locked: "
-		    "raise RLIMIT_MEMLOCK (ulimit -l) to 1 MiB or more");
-		return LL_FULL;
-	}
+	r = proc_memlock(why);
+	if (r)
+		return r;
+	snprintf(why, CONFIG_WHY, "out of memory");
 	r = config_load(&h->config, o->file, why);
 	if (r || o->test)
 		return r;

@@ -16,7 +16,6 @@
 #include "server/root.h"
 #include "store/loop.h"
 
-#define MEMLOCK_BYTES 65536
 #define BUSY_WAIT_MS 8000
 #define BUSY_STEP_US 50000
 #define ANSWER_MS 20000
@@ -214,12 +213,10 @@ local_open(struct local *l, char *why)
 	enum ll_result r;
 
 	(void)signal(SIGPIPE, SIG_IGN);
+	r = proc_memlock(why);
+	if (r)
+		return r;
 	snprintf(why, CONFIG_WHY, "out of memory");
-	if (secret_setup(MEMLOCK_BYTES) != LL_OK) {
-		snprintf(why, CONFIG_WHY, "too little memory may be locked: "
-		    "raise RLIMIT_MEMLOCK (ulimit -l) to 1 MiB or more");
-		return LL_FULL;
-	}
 	for (;;) {
 		r = local_control(l);
 		if (r == LL_OK)

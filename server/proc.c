@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -61,6 +62,24 @@ const struct proc_row proc_table[PROC_COUNT] = {
 	[PROC_SESSION] = { "letterlock-session", false, PEER_SESSION,
 	    session_labels, session_config },
 };
+
+enum ll_result
+proc_memlock(char *why)
+{
+	struct rlimit most;
+
+	if (getrlimit(RLIMIT_MEMLOCK, &most) == 0) {
+		most.rlim_cur = most.rlim_max;
+		if (setrlimit(RLIMIT_MEMLOCK, &most) == 0 &&
+		    most.rlim_cur >= PROC_MEMLOCK_BYTES &&
+		    secret_setup(PROC_MEMLOCK_BYTES / 8) == LL_OK)
+			return LL_OK;
+	}
+	snprintf(why, CONFIG_WHY, "too little memory may be locked: raise "
+	    "RLIMIT_MEMLOCK (ulimit -l) to %d KiB or more",
+	    PROC_MEMLOCK_BYTES / 1024);
+	return LL_FULL;
+}
 
 enum ll_result
 proc_find(const char *name, char *path)

@@ -37,6 +37,14 @@ extern const struct proc_row proc_table[PROC_COUNT];
  * looked at in path. */
 LL_MUST enum ll_result proc_find(const char *name, char *path);
 
+/* What a program of ours may have to lock.  Root's own programs drop the
+ * capability that would spare them the limit. */
+#define PROC_MEMLOCK_BYTES (1024 * 1024)
+
+/* Raises RLIMIT_MEMLOCK as far as it goes.  LL_FULL when that is less than
+ * PROC_MEMLOCK_BYTES; why (CONFIG_WHY bytes) has a line for the person. */
+LL_MUST enum ll_result proc_memlock(char *why);
+
 /* Whom a child becomes; keep when it stays as it is. */
 struct proc_owner {
 	bool keep;

@@ -194,7 +194,8 @@ service_ended(struct child *c, int status)
 		fail_start(h, "start given up");
 		return;
 	}
-	restart_later(s, soon);
+	/* relay and portal take up a new configuration by ending */
+	restart_later(s, soon && status != 0);
 }
 
 static void

@@ -217,7 +217,7 @@ test_dialogue(void **state)
 	uint8_t hash[HASH_BYTES], seed[TOTP_SEED_BYTES], pk[32];
 	struct tlv_view row;
 	struct enrol *e;
-	struct msg *reply;
+	struct msg *reply, *request;
 	struct chan *c;
 	size_t at = 0;
 
@@ -248,8 +248,9 @@ test_dialogue(void **state)
 	/* only once */
 	assert_result(say(e, kit_request(OP_ENROL_FINISH), NULL),
 	    LL_CONFLICT);
-	reply = kit_request(OP_WHOAMI);
-	assert_result(enrol_answer(e, reply, &reply), LL_USAGE);
+	request = kit_request(OP_WHOAMI);
+	assert_result(enrol_answer(e, request, &reply), LL_USAGE);
+	msg_destroy(request);
 	enrol_destroy(e);
 	chan_destroy(c);
 	log_in(backup, 1, pk);
