@@ -56,6 +56,10 @@ def peak_kib(pid):
         return int(re.search(r"VmHWM:\s+(\d+)", f.read())[1])
 
 
+# freed memory that AddressSanitizer keeps counts as well
+ROOM = 100 if "asan" in ll.BUILD else 1
+
+
 def flow(h, *options):
     """64 MiB there and back at once, as hashes."""
     m = Master(h, *options)
@@ -74,7 +78,7 @@ def flow(h, *options):
 def test_64_mib_both_ways_and_constant_memory():
     with house(tui="exec cat") as h:
         gate, session = flow(h)
-        assert gate < 14000, gate
+        assert gate < 14000 * ROOM, gate
         print(f"# peak: gate {gate} KiB, session {session} KiB")
 
 
@@ -97,7 +101,7 @@ def test_a_client_that_stops_reading():
         time.sleep(1)
         before = peak_kib(gate)
         time.sleep(1)
-        assert peak_kib(gate) - before < 256
+        assert peak_kib(gate) - before < 256 * ROOM
         total = 0
         while True:
             data = c.recv(1 << 16)
@@ -118,7 +122,7 @@ def test_a_worker_that_stops_reading():
         sent.start()
         time.sleep(1)
         assert sent.is_alive()
-        assert peak_kib(h.pairs[-1].gate[0]) < 16000
+        assert peak_kib(h.pairs[-1].gate[0]) < 16000 * ROOM
         sent.join()
         c.shutdown_write()
         assert int(c.makefile().read()) == 16 * MIB
@@ -327,6 +331,8 @@ def test_only_harmless_variables_are_taken():
 
 
 def test_a_session_starts_nothing_but_workers():
+    if ll.ENV.get("LETTERLOCK_SANDBOX") == "off":
+        raise ll.Skip("the sandbox is off")
     for sandbox, want in ((True, b"126"), (False, b"0")):
         with house(tui="/usr/bin/true 2>/dev/null; echo $?",
                    sandbox=sandbox) as h:
