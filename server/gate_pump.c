@@ -250,12 +250,15 @@ pump_end(struct gate_channel *c)
 static bool
 pump_channel(struct gate_channel *c)
 {
-	bool moved = pump_in(c);
+	const bool came = pump_in(c);
+	bool moved = came;
 
 	moved = pump_out(c, &c->err, true, &c->errors) || moved;
 	moved = pump_out(c, &c->io, false, &c->out) || moved;
 	pump_end(c);
-	if (ssh_channel_is_closed(c->ssh)) {
+	/* What came before the client closed still goes to the worker. */
+	if (ssh_channel_is_closed(c->ssh) && !came &&
+	    (!c->in.data || c->end_sent)) {
 		gate_channel_release(c);
 		moved = true;
 	}

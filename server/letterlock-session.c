@@ -212,14 +212,16 @@ main_gate(void *arg, int fd, short revents)
 	(void)fd;
 	if (revents & POLLOUT)
 		r = chan_flush(s->gate);
-	while (!r && s->state != STATE_ENDING) {
+	while (!r) {
 		r = chan_recv(s->gate, &m);
 		if (r)
 			break;
-		main_request(s, m);
+		/* Read to the end even then, or poll would not rest. */
+		if (s->state != STATE_ENDING)
+			main_request(s, m);
 		msg_destroy(m);
 	}
-	if (s->gate && r && r != LL_AGAIN)
+	if (r != LL_AGAIN)
 		main_gate_lost(s);
 }
 

@@ -242,6 +242,9 @@ LL_MUST enum ll_result session_worker_start(struct session_channel *c);
 void session_worker_reap(struct session *s);
 /* The worker was told to end: SIGKILL if it is still there in five seconds. */
 void session_worker_expire(struct session_channel *c);
+/* The client closed the channel: the worker finds the end of its input, and
+ * may finish with what came before. */
+void session_worker_drain(struct session_channel *c);
 /* SIGHUP now, SIGKILL for what is still there in five seconds. */
 void session_worker_hangup(struct session_channel *c);
 /* Forgets a channel without a worker. */

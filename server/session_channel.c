@@ -315,8 +315,10 @@ session_channel_closed(struct session *s, struct msg *m)
 
 	if (!c)
 		return;
-	if (c->pid > 0)
+	if (c->pid <= 0)
+		session_worker_release(c);
+	else if (c->pty)
 		session_worker_hangup(c);
 	else
-		session_worker_release(c);
+		session_worker_drain(c);
 }

@@ -236,7 +236,7 @@ session_worker_expire(struct session_channel *c)
 }
 
 void
-session_worker_hangup(struct session_channel *c)
+session_worker_drain(struct session_channel *c)
 {
 	c->closed = true;
 	c->restart = false;
@@ -244,9 +244,15 @@ session_worker_hangup(struct session_channel *c)
 	worker_close(&c->slave);
 	worker_close(&c->io);
 	worker_close(&c->err);
+	session_worker_expire(c);
+}
+
+void
+session_worker_hangup(struct session_channel *c)
+{
+	session_worker_drain(c);
 	if (c->pid > 0)
 		(void)kill(c->pid, SIGHUP);
-	session_worker_expire(c);
 }
 
 static void

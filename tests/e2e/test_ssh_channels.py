@@ -129,6 +129,24 @@ def test_a_worker_that_stops_reading():
         t.close()
 
 
+def test_what_came_before_the_close_arrives():
+    with house(tui="sleep 1; wc -c >/dev/null; cat >/dev/null",
+               sftp="sleep 1; wc -c >$0.got", sandbox=False) as h:
+        t = login(h)
+        c = t.open_session()
+        c.invoke_subsystem("sftp")
+        c.sendall(bytes(MIB))
+        c.close()
+        got = os.path.join(h.dir, "letterlock-sftp.got")
+
+        def there():
+            with open(got) as f:
+                return f.read().strip()
+        ll.until(lambda: os.path.exists(got) and there(), 5, "the count")
+        assert there() == str(MIB), there()
+        t.close()
+
+
 def test_standard_error_and_exit_statuses():
     with house(tui="read n; echo out; echo err >&2; exit $n") as h:
         m = Master(h)
