@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -228,6 +229,8 @@ restrict_calls(uint32_t groups)
 	    seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2) == 0 &&
 	    sandbox_calls_fill(ctx, groups) == 0 && seccomp_load(ctx) == 0;
 	seccomp_release(ctx);
+	/* libseccomp's tables were the largest thing on the heap so far. */
+	(void)malloc_trim(0);
 	return done;
 }
 
