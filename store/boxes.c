@@ -123,9 +123,11 @@ boxes_thread(struct store *s, struct request *q)
 
 	if (!view_id(q->v, F_THREAD_ID, &thread))
 		return LL_USAGE;
-	r = db_query(s->db, &st, COLUMNS "WHERE b.user = ?1 AND b.thread = ?2"
-	    " ORDER BY b.sequence LIMIT ?3", "ddu", &q->peer->user, &thread,
-	    PAGE_MAX);
+	r = db_query(s->db, &st, COLUMNS "WHERE b.sequence IN (SELECT sequence"
+	    " FROM boxes WHERE message = ?2 AND user = ?1 UNION ALL SELECT"
+	    " sequence FROM boxes WHERE user = ?1 AND thread = ?2 AND thread"
+	    " <> message) ORDER BY b.sequence LIMIT ?3", "ddu",
+	    &q->peer->user, &thread, PAGE_MAX);
 	return r == LL_OK ? put_rows(s, q->reply, st) : r;
 }
 

@@ -9,12 +9,17 @@
 #define TOGETHER_MAX (1024 * 1024)  /* bytes of a reply that carries data */
 #define OBJECTS_MAX 101
 #define UNUSED_SECS 86400
+#define CHARGED_MIN 4096
 
 /* --- what a message consists of --- */
 
-static enum ll_result
-charge(struct store *s, const struct id *owner, uint64_t bytes, bool add)
+/* What is no larger than a row of the table is no burden worth counting. */
+enum ll_result
+object_charge(struct store *s, const struct id *owner, uint64_t bytes,
+    bool add)
 {
+	if (bytes < CHARGED_MIN)
+		return LL_OK;
 	if (add)
 		return db_run(s->db, "UPDATE users SET bytes = bytes + ?2"
 		    " WHERE user = ?1", "di", owner, bytes);
@@ -72,7 +77,7 @@ insert(struct store *s, struct request *q, const struct object_place *place,
 	    &object, &place->message, &place->owner, place->delivery,
 	    view_u64(o, F_OBJECT_KIND), (int)position, len, hash, q->now, data,
 	    len);
-	return r == LL_OK ? charge(s, &place->owner, len, true) : r;
+	return r == LL_OK ? object_charge(s, &place->owner, len, true) : r;
 }
 
 /* One that was uploaded: everything said about it must be as committed. */
@@ -125,11 +130,13 @@ object_attach(struct store *s, struct request *q,
 {
 	unsigned position = 0;
 	struct tlv_view o;
+	uint64_t uploads;
 	enum ll_result r;
 	size_t at = 0;
 
 	r = db_run(s->db, "UPDATE objects SET position = position + 1000"
 	    " WHERE message = ?1 AND position < 1000", "d", &place->message);
+	uploads = db_changes(s->db);
 	while (r == LL_OK && view_nest(q->v, F_OBJECT, &at, &o)) {
 		if (position == OBJECTS_MAX)
 			return LL_TOOBIG;
@@ -143,7 +150,9 @@ object_attach(struct store *s, struct request *q,
 		q->words = "A message has a body.";
 		r = LL_USAGE;
 	}
-	return r == LL_OK ? drop_unnamed(s, &place->message) : r;
+	if (r != LL_OK || uploads == 0)
+		return r;
+	return drop_unnamed(s, &place->message);
 }
 
 /* --- removal --- */
@@ -166,7 +175,7 @@ object_drop(struct store *s, const struct id *message,
 	bytes = db_u64(st, 1);
 	file = db_u64(st, 2);
 	db_end(st);
-	r = charge(s, &owner, bytes, false);
+	r = object_charge(s, &owner, bytes, false);
 	if (r == LL_OK)
 		r = db_run(s->db, "DELETE FROM objects WHERE object = ?1 AND"
 		    " message = ?2", "dd", object, message);

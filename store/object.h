@@ -32,7 +32,10 @@ LL_MUST enum ll_result object_put_all(struct store *s, struct msg *m,
 /* DATA or a descriptor of one object of that message. */
 LL_MUST enum ll_result object_give(struct store *s, struct msg *m,
     const struct id *message, const struct id *object);
-/* Removes one object, or all of a message; kind < 0: of any kind. */
+/* Adds to, or takes off, what counts in the owner's quota. */
+LL_MUST enum ll_result object_charge(struct store *s, const struct id *owner,
+    uint64_t bytes, bool add);
+/* Removes one object, or all of a message. */
 LL_MUST enum ll_result object_drop(struct store *s, const struct id *message,
     const struct id *object);
 LL_MUST enum ll_result object_drop_all(struct store *s,

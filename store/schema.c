@@ -110,7 +110,8 @@ static const char messages[] =
 ");"
 "CREATE UNIQUE INDEX boxes_message ON boxes (message, user);"
 "CREATE INDEX boxes_folder ON boxes (user, folder, sequence);"
-"CREATE INDEX boxes_thread ON boxes (user, thread);"
+/* the first message of a thread is found by its id, which is the thread's */
+"CREATE INDEX boxes_thread ON boxes (user, thread) WHERE thread <> message;"
 "CREATE TABLE counts ("               /* kept by the triggers below */
 "  user BLOB NOT NULL, folder INTEGER NOT NULL,"
 "  total INTEGER NOT NULL, unread INTEGER NOT NULL,"
@@ -142,16 +143,16 @@ static const char messages[] =
 
 static const char ways[] =
 "CREATE TABLE deliveries ("
-"  delivery BLOB PRIMARY KEY,"
+"  delivery BLOB NOT NULL UNIQUE,"
 "  message BLOB NOT NULL, author BLOB NOT NULL, position INTEGER NOT NULL,"
 "  address TEXT NOT NULL, route INTEGER NOT NULL, state INTEGER NOT NULL,"
 "  reason TEXT NOT NULL,"
 "  user BLOB,"                        /* internal: the reader */
 "  not_before INTEGER NOT NULL, expires INTEGER NOT NULL,"
 "  was_read INTEGER NOT NULL DEFAULT 0," /* its key was released once */
-"  wrap BLOB, generation INTEGER NOT NULL" /* internal, while pending */
-");"
-"CREATE INDEX deliveries_message ON deliveries (message, position);"
+"  wrap BLOB, generation INTEGER NOT NULL," /* internal, while pending */
+"  PRIMARY KEY (message, position)"
+") WITHOUT ROWID;"
 "CREATE INDEX deliveries_due ON deliveries (not_before) WHERE state = 1;"
 "CREATE TABLE links ("
 "  locator BLOB PRIMARY KEY,"         /* hash of the locator */
@@ -188,10 +189,10 @@ static const char ways[] =
 "  day INTEGER PRIMARY KEY, pk BLOB NOT NULL, wrap BLOB NOT NULL"
 ");"
 "CREATE TABLE idempotency ("
-"  scope BLOB NOT NULL, key BLOB NOT NULL,"
-"  op INTEGER NOT NULL, reply BLOB NOT NULL, time INTEGER NOT NULL,"
-"  PRIMARY KEY (scope, key)"
-");"
+"  day INTEGER NOT NULL, scope BLOB NOT NULL, key BLOB NOT NULL,"
+"  op INTEGER NOT NULL, reply BLOB NOT NULL,"
+"  PRIMARY KEY (day, scope, key)"
+") WITHOUT ROWID;"
 /* The leaf of a Merkle tree to come is (version, event, time, commitment);
  * nonce and body, which open the commitment, stand beside it. */
 "CREATE TABLE log ("

@@ -171,7 +171,7 @@ remember_contact(struct store *s, const struct sending *w,
 {
 	return db_run(s->db, "INSERT INTO contacts (user, address, last)"
 	    " VALUES (?1, lower(?2), ?3) ON CONFLICT DO UPDATE SET last ="
-	    " excluded.last", "dti", &w->author, address, w->q->now);
+	    " excluded.last WHERE excluded.last > last + 3600", "dti", &w->author, address, w->q->now);
 }
 
 static void
@@ -188,6 +188,17 @@ put_recipient(struct msg *m, const struct delivery *d,
 	msg_end(m);
 }
 
+/* Without a delay nothing is ever pending. */
+static enum delivery_state
+first_state(const struct sending *w, enum route route)
+{
+	if (route == ROUTE_NONE)
+		return STATE_HELD;
+	if (w->delay_secs > 0)
+		return STATE_PENDING;
+	return route == ROUTE_INTERNAL ? STATE_DELIVERED : STATE_QUEUED;
+}
+
 static enum ll_result
 send_one(struct store *s, const struct sending *w, struct tlv_view v,
     unsigned position)
@@ -202,7 +213,7 @@ send_one(struct store *s, const struct sending *w, struct tlv_view v,
 		return LL_CONFLICT;
 	id_random(&d.id);
 	memcpy(d.address, l->address, sizeof(d.address));
-	d.state = held ? STATE_HELD : STATE_PENDING;
+	d.state = first_state(w, l->route);
 	r = insert_delivery(s, w, &d, l, v, position);
 	if (r == LL_OK)
 		r = delivery_record(s, w->q->now, &d, held ? EVENT_HELD :
@@ -259,7 +270,7 @@ send_all(struct store *s, struct sending *w)
 		r = send_one(s, w, v, position++);
 	if (r == LL_OK)
 		r = settle_draft(s, w);
-	if (r == LL_OK && w->delay_secs == 0)
+	if (r == LL_OK && w->delay_secs == 0 && view_has(w->q->v, F_REPLY_TO))
 		r = delivery_replied(s, w->q->now, &w->message);
 	return r;
 }

@@ -15,6 +15,7 @@
 
 /* Requests of one peer in a row before the others get their turn. */
 #define TURN 16
+#define DAY_SECS 86400
 
 uint64_t
 store_now(void)
@@ -99,8 +100,8 @@ answer_again(struct store *s, struct request *q)
 
 	scope_of(q->peer, &scope);
 	r = db_one(s->db, &st, "SELECT op, reply FROM idempotency"
-	    " WHERE scope = ?1 AND key = ?2", "dh", &scope,
-	    view_hash(q->v, F_IDEMPOTENCY));
+	    " WHERE day IN (?3, ?3 - 1) AND scope = ?1 AND key = ?2", "dhi",
+	    &scope, view_hash(q->v, F_IDEMPOTENCY), q->now / DAY_SECS);
 	if (r != LL_OK)
 		return r;
 	old.data = db_blob(st, 1, &old.len);
@@ -122,10 +123,10 @@ remember(struct store *s, struct request *q)
 	struct id scope;
 
 	scope_of(q->peer, &scope);
-	return db_run(s->db, "INSERT INTO idempotency (scope, key, op, reply,"
-	    " time) VALUES (?1, ?2, ?3, ?4, ?5)", "dhubi", &scope,
-	    view_hash(q->v, F_IDEMPOTENCY), (int)msg_op(q->msg), v.data,
-	    v.len, q->now);
+	return db_run(s->db, "INSERT INTO idempotency (day, scope, key, op,"
+	    " reply) VALUES (?1, ?2, ?3, ?4, ?5)", "idhub", q->now / DAY_SECS,
+	    &scope, view_hash(q->v, F_IDEMPOTENCY), (int)msg_op(q->msg),
+	    v.data, v.len);
 }
 
 static enum ll_result

@@ -5,7 +5,7 @@
 #include "store/sweep.h"
 
 #define HOUSE_MS 60000           /* expiry and clearing up, once a minute */
-#define IDEMPOTENCY_SECS (2 * 86400)
+#define DAY_SECS 86400
 #define FAILURE_SECS (30 * 86400)
 
 static void on_release(void *arg);
@@ -55,10 +55,8 @@ clear_up(struct store *s, uint64_t now)
 
 	r = db_run(s->db, "DELETE FROM tokens WHERE until < ?1", "i", now);
 	if (r == LL_OK)
-		/* rows stand in the order of time: no index is needed */
-		r = db_run(s->db, "DELETE FROM idempotency WHERE rowid IN"
-		    " (SELECT rowid FROM idempotency ORDER BY rowid LIMIT"
-		    " 20000) AND time < ?1", "i", now - IDEMPOTENCY_SECS);
+		r = db_run(s->db, "DELETE FROM idempotency WHERE day < ?1",
+		    "i", now / DAY_SECS - 1);
 	if (r == LL_OK)
 		r = db_run(s->db, "DELETE FROM failures WHERE last < ?1 AND"
 		    " until < ?2", "ii", now - FAILURE_SECS, now);

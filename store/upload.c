@@ -261,10 +261,7 @@ insert_file(struct store *s, struct request *q,
 	    &place->message, &place->owner, place->delivery,
 	    view_u64(q->v, F_OBJECT_KIND), bytes, view_hash(q->v, F_HASH),
 	    q->now);
-	if (r == LL_OK)
-		r = db_run(s->db, "UPDATE users SET bytes = bytes + ?2"
-		    " WHERE user = ?1", "di", &place->owner, bytes);
-	return r;
+	return r == LL_OK ? object_charge(s, &place->owner, bytes, true) : r;
 }
 
 enum ll_result
