@@ -167,8 +167,9 @@ from_origin(struct store *s, const struct link *l, const char *origin,
 {
 	if (l->known)
 		return db_number(s->db, 0, n_r, "SELECT count(*) FROM tries"
-		    " WHERE locator = ?1 AND origin = ?2 AND time > ?3", "hti",
-		    l->locator, origin, now - ORIGIN_SECS);
+		    " WHERE locator = ?1 AND origin = ?2 AND time > ?3 AND"
+		    " open < 2", "hti", l->locator, origin,
+		    now - ORIGIN_SECS);
 	return db_number(s->db, 0, n_r, "SELECT count(*) FROM tries WHERE"
 	    " known = 0 AND origin = ?1 AND time > ?2", "ti", origin,
 	    now - ORIGIN_SECS);
