@@ -5,6 +5,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <openssl/crypto.h>
+
 /*
  * Every kind of key is "accepted" here and refused in the callback where we do
  * not take it: libssh drops a request with a kind outside its list without a
@@ -70,6 +72,11 @@ enum ll_result
 gate_transport_init(struct gate *g)
 {
 	g->tcp = -1;
+	/* Nobody reads OpenSSL's error texts here; they would cost each
+	 * connection 100 KB and a millisecond. */
+	if (!OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CRYPTO_STRINGS |
+	    OPENSSL_INIT_NO_LOAD_CONFIG, NULL))
+		return LL_NOMEM;
 	ssh_set_log_level(SSH_LOG_NOLOG);
 	g->bind = ssh_bind_new();
 	g->ssh = ssh_new();

@@ -59,7 +59,7 @@ OBJS_gate = $(addprefix server/,gate_auth.o gate_channel.o gate_hook.o \
   gate_key.o gate_pump.o gate_transport.o)
 PROGRAMS += letterlock-gate letterlock-session
 OBJS_letterlock-gate = server/letterlock-gate.o $(OBJS_gate)
-LIBS_letterlock-gate = -lssh
+LIBS_letterlock-gate = -lssh -lcrypto
 OBJS_letterlock-session = $(addprefix server/,letterlock-session.o \
   enrol.o enrol_answer.o session_agent.o session_auth.o session_channel.o \
   session_key.o session_store.o session_vault.o session_worker.o)
