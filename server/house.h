@@ -75,6 +75,8 @@ struct house {
 	unsigned spare_count;
 	uint64_t spare_timer, accept_timer, stop_timer;
 	struct control *control;
+	uint64_t refused_ms;       /* when a refusal was last logged */
+	unsigned refused;          /* refusals since that were not */
 	bool announced;            /* the ready line was printed */
 	bool stopping;
 	int exit_code;

@@ -14,6 +14,7 @@
 #define SPARE_PAIRS 1
 #define SPARE_DELAY_MS 20        /* lets the login that took it go first */
 #define SPARE_AGAIN_MS 500       /* after a spare one that ended by itself */
+#define REFUSED_LOG_MS 10000
 #define SWEEP_MS 5000
 #define GRACE_EXTRA_MS 15000     /* after the gate should have ended it */
 #define NO_ROOM_MS 200           /* out of descriptors: try again then */
@@ -255,17 +256,33 @@ pause_accept(struct house *h, uint64_t ms)
 		watch_sockets(h, true);
 }
 
+/* One line in ten seconds: a flood must not fill the log. */
+static void
+log_refusal(struct house *h, const struct net_addr *a, enum limits_verdict v)
+{
+	uint64_t now = loop_now_ms();
+	char source[NET_TEXT], more[60] = "";
+
+	if (h->refused_ms != 0 && now - h->refused_ms < REFUSED_LOG_MS) {
+		h->refused++;
+		return;
+	}
+	if (h->refused > 0)
+		snprintf(more, sizeof(more), " (and %u before)", h->refused);
+	net_addr_text(a, source);
+	house_say("connection from %s refused: %s%s", source,
+	    limits_verdict_text(v), more);
+	h->refused_ms = now;
+	h->refused = 0;
+}
+
 /* RFC 4253 4.2 lets a server send lines before its version. */
 static void
-turn_away(int tcp, const struct net_addr *a, enum limits_verdict v)
+turn_away(int tcp)
 {
 	static const char words[] = "letterlock: too many connections, "
 	    "try again later\r\n";
-	char source[NET_TEXT];
 
-	net_addr_text(a, source);
-	house_say("connection from %s refused: %s", source,
-	    limits_verdict_text(v));
 	(void)send(tcp, words, sizeof(words) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 	(void)close(tcp);
 }
@@ -295,10 +312,12 @@ accept_one(struct house *h, int fd)
 		return LL_OK;
 	}
 	v = limits_accept(h->limits, &addr, loop_now_ms());
-	if (v == LIMITS_TAKE)
+	if (v == LIMITS_TAKE) {
 		hand_over(h, tcp, &addr);
-	else
-		turn_away(tcp, &addr, v);
+	} else {
+		log_refusal(h, &addr, v);
+		turn_away(tcp);
+	}
 	return LL_OK;
 }
 

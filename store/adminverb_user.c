@@ -197,8 +197,13 @@ adminverb_user_add(struct adminverb *v, struct adminverb_words *w)
 	if (r == LL_CONFLICT && !v->said)
 		r = adminverb_fail(v, r, "there is a user of that name or "
 		    "address");
-	if (r == LL_OK && v->enrol != NULL)
+	if (r == LL_OK && v->enrol != NULL) {
 		r = v->enrol(v->enrol_arg, w->operand, &codes);
+		if (r)
+			r = adminverb_fail(v, r, "%s is added but not "
+			    "enrolled (%s): user reset %s gives a ticket",
+			    w->operand, ll_result_text(r), w->operand);
+	}
 	if (r == LL_OK)
 		r = print_user(v, w->operand, address, role_name(role),
 		    ticket, v->enrol != NULL ? &codes : NULL);

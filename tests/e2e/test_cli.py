@@ -3,6 +3,7 @@ stop, mistakes in one clear line, backup and restore, restarts."""
 # limit: 300
 import json
 import os
+import pwd
 import re
 import signal
 import socket
@@ -389,6 +390,34 @@ def test_kill_daemon():
         ll.until(lambda: not any(p.alive() for p in old), 10,
                  "the old programs' end")
         assert house.admin_json("user", "list")["users"][0]["user"] == "ada"
+
+
+def test_user():
+    """Started as root with the key `user`, nothing stays root."""
+    if os.geteuid() != 0:
+        raise ll.Skip("needs root")
+    with ll.House(start=False) as house:
+        os.chmod(house.base, 0o711)
+        other = house.base + "/nobody"
+        house.config["user"] = "nobody"
+        cli = [os.path.join(ll.BUILD, "letterlock"), "--data", other]
+        sets = [w for k, v in house.config.items()
+                for w in ("--set", f"{k}={v}") if k != "relay"]
+        ll.run(cli + ["init", "--org", "X"] + sets, env=house.env)
+        uid = pwd.getpwnam("nobody").pw_uid
+        for name in os.listdir(other):
+            assert os.lstat(os.path.join(other, name)).st_uid == uid, name
+        house.data, house.config = other, {}
+        house.start()
+        house.add_user("ada").login()
+        for p in house.procs():
+            with open(f"/proc/{p.pid}/status", encoding="ascii") as f:
+                status = f.read()
+            uids = re.search(r"^Uid:(.*)", status, re.M).group(1).split()
+            assert uids == [str(uid)] * 4, (p, uids)
+            assert re.search(r"^CapEff:\t0+$", status, re.M), p
+        house.admin("stop")
+        assert house.daemon.wait(20) == 0
 
 
 def test_backup_restore():
