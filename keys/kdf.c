@@ -30,7 +30,8 @@ kdf_run(const void *input, size_t len, const struct kdf_params *p,
 	r = secret_init(out_r, KDF_OUT_BYTES);
 	if (r != LL_OK)
 		return r;
-	if (crypto_pwhash_argon2id(out_r->data, KDF_OUT_BYTES, input, len,
+	if (crypto_pwhash_argon2id(out_r->data, KDF_OUT_BYTES,
+	    len == 0 ? "" : input, len,
 	    p->salt, p->passes, p->memory_mib * MIB,
 	    crypto_pwhash_argon2id_ALG_ARGON2ID13) != 0) {
 		secret_finish(out_r);

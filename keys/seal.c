@@ -186,13 +186,14 @@ seal_unwrap_key(const uint8_t kek[KEY_BYTES], const struct seal_context *ctx,
     const void *wrap, size_t len, struct secret *key_r)
 {
 	uint8_t commitment[HASH_BYTES];
-	const uint8_t *sealed = (const uint8_t *)wrap + HASH_BYTES;
+	const uint8_t *sealed;
 	enum ll_result r;
 
 	key_r->len = 0;
 	key_r->data = NULL;
 	if (len != SEAL_WRAP_BYTES)
 		return LL_AUTH;
+	sealed = (const uint8_t *)wrap + HASH_BYTES;
 	if (sealed[0] != SEAL_SUITE)
 		return LL_NEWER;
 	r = wrap_commitment(kek, ctx, commitment);

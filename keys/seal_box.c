@@ -48,25 +48,8 @@ out:
 	return r;
 }
 
-/* The context's fields have fixed lengths, so they are compared at once. */
-static enum ll_result
-take_payload(const struct secret *plain, const struct tlv_out *want,
-    struct secret *payload_r)
-{
-	struct tlv_view v = { plain->data, plain->len };
-	size_t at = want->len;
-	struct tlv_field f;
-
-	if (!derive_equal(plain->data, want->data, want->len))
-		return LL_AUTH;
-	if (tlv_next(v, &at, &f) != LL_OK || f.tag != BOX_PAYLOAD ||
-	    at != v.len)
-		return LL_PROTO;
-	if (f.len == 0)
-		return LL_OK;
-	return secret_copy(payload_r, f.data, f.len);
-}
-
+/* The length of a box gives that of its payload, so all that stands before the
+ * payload is known beforehand and compared at once. */
 enum ll_result
 seal_box_open(const uint8_t pk[crypto_box_PUBLICKEYBYTES],
     const uint8_t sk[crypto_box_SECRETKEYBYTES], const struct seal_context *ctx,
@@ -74,6 +57,7 @@ seal_box_open(const uint8_t pk[crypto_box_PUBLICKEYBYTES],
 {
 	const size_t head = SEAL_CONTEXT_BYTES + TLV_HEAD;
 	struct secret plain = SECRET_NONE;
+	uint8_t last[TLV_HEAD];
 	struct tlv_out want;
 	size_t payload;
 	enum ll_result r;
@@ -85,18 +69,20 @@ seal_box_open(const uint8_t pk[crypto_box_PUBLICKEYBYTES],
 	payload = len - head - SEAL_BOX_OVERHEAD;
 	if (payload > SEAL_BOX_PAYLOAD_MAX)
 		return LL_TOOBIG;
-	tlv_out_init(&want, SEAL_CONTEXT_BYTES);
+	tlv_out_init(&want, head);
 	seal_put_context(&want, ctx);
+	tlv_head(BOX_PAYLOAD, payload, last);
+	tlv_put_raw(&want, last, sizeof last);
 	r = want.err;
 	if (r == LL_OK)
-		r = secret_init(&plain, len - SEAL_BOX_OVERHEAD);
+		r = secret_init(&plain, head + payload);
 	if (r != LL_OK)
 		goto out;
-	if (crypto_box_seal_open(plain.data, sealed, len, pk, sk) != 0) {
+	if (crypto_box_seal_open(plain.data, sealed, len, pk, sk) != 0 ||
+	    !derive_equal(plain.data, want.data, head))
 		r = LL_AUTH;
-		goto out;
-	}
-	r = take_payload(&plain, &want, payload_r);
+	else if (payload > 0)
+		r = secret_copy(payload_r, plain.data + head, payload);
 out:
 	tlv_out_finish(&want);
 	secret_finish(&plain);
