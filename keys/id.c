@@ -8,21 +8,40 @@
 
 const char crockford_symbols[33] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
+/* Codes are secrets: neither a branch nor an address depends on a symbol. */
+static uint32_t
+is_equal(uint32_t a, uint32_t b)
+{
+	return ((a ^ b) - 1) >> 31;
+}
+
+/* 1 when a is over b; both below 2^31. */
+static uint32_t
+is_over(uint32_t a, uint32_t b)
+{
+	return (b - a) >> 31;
+}
+
 int
 crockford_value(char c)
 {
-	const char *at;
+	uint32_t u = (uint8_t)c, value = 0, i;
 
-	if (c >= 'a' && c <= 'z')
-		c = (char)(c - 'a' + 'A');
-	if (c == 'O')
-		c = '0';
-	if (c == 'I' || c == 'L')
-		c = '1';
-	if (c == 0)
-		return -1;
-	at = strchr(crockford_symbols, c);
-	return at == NULL ? -1 : (int)(at - crockford_symbols);
+	u -= 32 * (is_over(u, 'a' - 1) & is_over('z' + 1, u));
+	u -= is_equal(u, 'O') * ('O' - '0');
+	u -= is_equal(u, 'I') * ('I' - '1');
+	u -= is_equal(u, 'L') * ('L' - '1');
+	for (i = 0; i < 32; i++)
+		value += is_equal(u, (uint8_t)crockford_symbols[i]) * (i + 1);
+	return (int)value - 1;
+}
+
+/* The letters go on at 10 and leave out I, L, O and U. */
+char
+crockford_symbol(unsigned v)
+{
+	return (char)('0' + v + 7 * is_over(v, 9) + is_over(v, 17) +
+	    is_over(v, 19) + is_over(v, 21) + is_over(v, 26));
 }
 
 void
@@ -35,8 +54,8 @@ crockford_encode(const uint8_t *bytes, size_t len, char *text)
 	for (i = 0; i < len; i++) {
 		have = (have & 0x1f) << 8 | bytes[i];
 		for (bits += 8; bits >= 5; bits -= 5)
-			text[at++] =
-			    crockford_symbols[have >> (bits - 5) & 0x1f];
+			text[at++] = crockford_symbol(
+			    have >> (bits - 5) & 0x1f);
 	}
 	text[at] = 0;
 }

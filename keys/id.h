@@ -41,6 +41,9 @@ bool id_equal(const struct id *a, const struct id *b);
 /* The value 0..31 of a Crockford symbol (any case; O=0, I=L=1), or -1. */
 int crockford_value(char c);
 
+/* The symbol of a value 0..31, upper case. */
+char crockford_symbol(unsigned v);
+
 /* The 32 symbols, in order of value. */
 extern const char crockford_symbols[33];
 

@@ -47,7 +47,7 @@ code_create(size_t symbols, char *text)
 	for (i = 0; i < symbols; i++) {
 		if (i > 0 && i % GROUP == 0)
 			text[at++] = '-';
-		text[at++] = crockford_symbols[values[i]];
+		text[at++] = crockford_symbol(values[i]);
 	}
 	text[at] = 0;
 	sodium_memzero(values, sizeof values);
@@ -84,7 +84,7 @@ code_strip(const char *typed, size_t symbols, char *code_r)
 		v = crockford_value(*typed++);
 		if (v < 0 || n == symbols)
 			goto refuse;
-		code_r[n++] = crockford_symbols[v];
+		code_r[n++] = crockford_symbol((unsigned)v);
 	}
 	if (n != symbols)
 		goto refuse;

@@ -9,6 +9,22 @@
 
 static const char base32[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
+/* RFC 4226 section 5.3: four bytes from where the last byte's low half says,
+ * without an address that depends on it. */
+static uint32_t
+truncate_mac(const uint8_t mac[SHA1_DIGEST_SIZE])
+{
+	uint32_t at = mac[SHA1_DIGEST_SIZE - 1] & 0x0f, n = 0, i, four, mask;
+
+	for (i = 0; i < 16; i++) {
+		four = (mac[i] & 0x7fu) << 24 | (uint32_t)mac[i + 1] << 16 |
+		    (uint32_t)mac[i + 2] << 8 | mac[i + 3];
+		mask = 0 - (((i ^ at) - 1) >> 31);
+		n |= four & mask;
+	}
+	return n;
+}
+
 void
 totp_code(const void *seed, size_t len, uint64_t step,
     char code[TOTP_DIGITS + 1])
@@ -16,7 +32,6 @@ totp_code(const void *seed, size_t len, uint64_t step,
 	uint8_t counter[8], mac[SHA1_DIGEST_SIZE];
 	struct hmac_sha1_ctx ctx;
 	uint32_t n;
-	size_t at;
 	int i;
 
 	for (i = 0; i < 8; i++)
@@ -24,11 +39,7 @@ totp_code(const void *seed, size_t len, uint64_t step,
 	hmac_sha1_set_key(&ctx, len, seed);
 	hmac_sha1_update(&ctx, sizeof counter, counter);
 	hmac_sha1_digest(&ctx, sizeof mac, mac);
-	/* RFC 4226 section 5.3, dynamic truncation */
-	at = mac[sizeof mac - 1] & 0x0f;
-	n = (mac[at] & 0x7fu) << 24 | (uint32_t)mac[at + 1] << 16 |
-	    (uint32_t)mac[at + 2] << 8 | mac[at + 3];
-	n %= CODE_RANGE;
+	n = truncate_mac(mac) % CODE_RANGE;
 	for (i = TOTP_DIGITS - 1; i >= 0; i--) {
 		code[i] = (char)('0' + n % 10);
 		n /= 10;

@@ -11,8 +11,15 @@ symbols_and_look_alikes(void **state)
 	int i;
 
 	(void)state;
-	for (i = 0; i < 32; i++)
+	for (i = 0; i < 32; i++) {
 		assert_int_equal(crockford_value(crockford_symbols[i]), i);
+		assert_int_equal(crockford_symbol((unsigned)i),
+		    crockford_symbols[i]);
+	}
+	for (i = -128; i < 128; i++)
+		if (strchr("0123456789ABCDEFGHIJKLMNOPQRSTVWXYZ"
+		    "abcdefghijklmnopqrstvwxyz", i) == NULL || i == 0)
+			assert_int_equal(crockford_value((char)i), -1);
 	assert_int_equal(crockford_value('o'), 0);
 	assert_int_equal(crockford_value('O'), 0);
 	assert_int_equal(crockford_value('i'), 1);
