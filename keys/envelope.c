@@ -4,12 +4,13 @@
 #include <string.h>
 
 /* Wipes too: subjects and names are message text. */
-static void
-drop_text(char *text)
+void
+envelope_drop(char **member)
 {
-	if (text != NULL)
-		sodium_memzero(text, strlen(text));
-	free(text);
+	if (*member != NULL)
+		sodium_memzero(*member, strlen(*member));
+	free(*member);
+	*member = NULL;
 }
 
 static void
@@ -18,7 +19,7 @@ drop_list(char ***list, size_t *count)
 	size_t i;
 
 	for (i = 0; i < *count; i++)
-		drop_text((*list)[i]);
+		envelope_drop(&(*list)[i]);
 	free(*list);
 	*list = NULL;
 	*count = 0;
@@ -59,15 +60,15 @@ envelope_finish(struct envelope *e)
 {
 	size_t i;
 
-	drop_text(e->from);
-	drop_text(e->from_name);
-	drop_text(e->subject);
+	envelope_drop(&e->from);
+	envelope_drop(&e->from_name);
+	envelope_drop(&e->subject);
 	drop_list(&e->to, &e->to_count);
 	drop_list(&e->cc, &e->cc_count);
 	drop_list(&e->readers, &e->reader_count);
 	for (i = 0; i < e->object_count; i++) {
-		drop_text(e->objects[i].name);
-		drop_text(e->objects[i].type);
+		envelope_drop(&e->objects[i].name);
+		envelope_drop(&e->objects[i].type);
 	}
 	free(e->objects);
 	envelope_init(e);
@@ -82,7 +83,7 @@ envelope_set(char **member, const char *text)
 	r = copy_text(text, &copy);
 	if (r != LL_OK)
 		return r;
-	drop_text(*member);
+	envelope_drop(member);
 	*member = copy;
 	return LL_OK;
 }
@@ -121,8 +122,8 @@ envelope_add_object(struct envelope *e, const struct envelope_object *o)
 	if (r == LL_OK)
 		r = list_grow(&grown, e->object_count, sizeof copy);
 	if (r != LL_OK) {
-		drop_text(copy.name);
-		drop_text(copy.type);
+		envelope_drop(&copy.name);
+		envelope_drop(&copy.type);
 		return r;
 	}
 	e->objects = grown;

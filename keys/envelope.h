@@ -66,6 +66,8 @@ void envelope_init(struct envelope *e);
 /* Frees (and wipes) everything; *e is as after envelope_init. */
 void envelope_finish(struct envelope *e);
 
+/* Wipes and frees a string member, which becomes NULL. */
+void envelope_drop(char **member);
 /* Replaces a string member (e.g. &e->subject) by a copy. */
 LL_MUST enum ll_result envelope_set(char **member, const char *text);
 /* Appends a copy to one of the lists, e.g. (&e->to, &e->to_count, ...). */

@@ -376,8 +376,8 @@ take_object(struct envelope *e, const struct tlv_field *field)
 		r = want == OBJECT_TYPE + 1 ? LL_OK : LL_PROTO;
 	if (r == LL_OK)
 		r = envelope_add_object(e, &o);
-	free(o.name);
-	free(o.type);
+	envelope_drop(&o.name);
+	envelope_drop(&o.type);
 	return r;
 }
 
