@@ -5,3 +5,8 @@ OBJS_keys = keys/result.o keys/secret.o keys/tlv.o keys/id.o keys/derive.o \
   keys/clean_name.o keys/vault.o keys/recovery.o keys/passphrase.o \
   keys/envelope.o keys/envelope_code.o keys/sandbox.o keys/sandbox_calls.o
 LIBS_keys = -lsodium -lnettle -lseccomp -lpthread
+LDFLAGS_test_branches = -Wl,--wrap=randombytes_buf,--wrap=sodium_memcmp \
+  -Wl,--wrap=crypto_aead_xchacha20poly1305_ietf_decrypt \
+  -Wl,--wrap=crypto_box_seal,--wrap=crypto_box_seal_open \
+  -Wl,--wrap=crypto_secretstream_xchacha20poly1305_pull \
+  -Wl,--wrap=crypto_scalarmult_base
