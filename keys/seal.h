@@ -160,10 +160,10 @@ uint64_t seal_object_bytes(uint64_t plain_bytes);
 
 /* Whole-buffer and descriptor forms, made of the above.  Buffers out are
  * malloc'd; a NUL that *len_r does not count follows an opened one.  *_fd read
- * from the current offset of `in` to its end and write to `out`; constant
- * memory; LL_IO with errno, LL_FULL when the disk or quota is full.  limit: most plaintext bytes (LL_TOOBIG above).
- * open_fd writes each chunk once it is verified; on failure the caller
- * discards what was written. */
+ * from the current offset of `in` to its end and write to `out` in constant
+ * memory; LL_IO with errno, LL_FULL when disk or quota are full.  limit: most
+ * plaintext bytes (LL_TOOBIG above).  open_fd writes each chunk once it is
+ * verified; on failure the caller discards what was written. */
 LL_MUST enum ll_result seal_object_buffer(const uint8_t key[KEY_BYTES],
     const struct id *message, const struct id *object, enum object_kind kind,
     const void *plain, size_t len, uint8_t **out_r, size_t *out_len_r,
