@@ -15,9 +15,12 @@ static enum ll_result
 bad_address(struct verb_call *call, enum ll_result r, const char *address,
     const char *why)
 {
-	if (!why)
-		return r;
-	return verb_fail(call, r, "%.100s: %s", address, why);
+	char *shown = why ? verb_quote(address, 100) : NULL;
+
+	if (shown)
+		r = verb_fail(call, r, "%s: %s", shown, why);
+	free(shown);
+	return r;
 }
 
 enum ll_result
@@ -222,14 +225,25 @@ set_expiry(struct verb_call *call, struct draft *d)
 }
 
 static enum ll_result
+stray_word(struct verb_call *call)
+{
+	char *shown = verb_quote(call->words[0], 60);
+	enum ll_result r;
+
+	r = verb_fail(call, LL_USAGE, "%s: not understood; recipients follow "
+	    "--to", shown ? shown : "a word");
+	free(shown);
+	return r;
+}
+
+static enum ll_result
 prepare(struct verb_call *call, struct draft *d)
 {
 	enum ll_result r;
 
 	memset(d, 0, sizeof *d);
 	if (call->word_count > 0)
-		return verb_fail(call, LL_USAGE, "%.60s: not understood; "
-		    "recipients follow --to", call->words[0]);
+		return stray_word(call);
 	r = begin_draft(call, d);
 	if (r == LL_OK)
 		r = add_recipients(call, d);

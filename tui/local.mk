@@ -25,3 +25,5 @@ LIBS_test_screen = -lncursesw -ltinfo -lqrencode
 OBJS_test_split = tui/split.o
 OBJS_test_verb = $(OBJS_center) $(OBJS_verbs) tui/qr.o
 LIBS_test_verb = -ljansson -lqrencode
+OBJS_fuzz_split = $(OBJS_center) $(OBJS_verbs) tui/qr.o
+LIBS_fuzz_split = -ljansson -lqrencode

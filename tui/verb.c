@@ -164,6 +164,21 @@ verb_fail(struct verb_call *call, enum ll_result r, const char *format, ...)
 	return r;
 }
 
+char *
+verb_quote(const char *text, size_t max)
+{
+	char *clean;
+
+	if (clean_text(text, strlen(text), CLEAN_LINE, &clean))
+		return NULL;
+	if (strlen(clean) > max) {
+		while (max > 0 && ((unsigned char)clean[max] & 0xc0) == 0x80)
+			max--;
+		clean[max] = '\0';
+	}
+	return clean;
+}
+
 /* --- options --- */
 
 /* Looks name up in "to+ subject all!": *repeats_r, *flag_r; false when it is
@@ -238,11 +253,10 @@ parse_option(struct verb_call *call, const struct split *w, size_t i,
 	*used_r = 1;
 	if (!option_known(call->verb->options, name, len, &repeats, &flag,
 	    &known)) {
-		r = clean_text(w->w[i].text, strlen(w->w[i].text), CLEAN_LINE,
-		    &shown);
-		if (r)
-			return r;
-		r = verb_fail(call, LL_USAGE, "%s has no option %.60s",
+		shown = verb_quote(w->w[i].text, 60);
+		if (!shown)
+			return LL_NOMEM;
+		r = verb_fail(call, LL_USAGE, "%s has no option %s",
 		    call->verb->name, shown);
 		free(shown);
 		return r;

@@ -92,6 +92,10 @@ const char *verb_option(const struct verb_call *call, const char *name);
 enum ll_result verb_fail(struct verb_call *call, enum ll_result r,
     const char *format, ...) __attribute__((format(printf, 3, 4)));
 
+/* Cleaned text, cut to at most max bytes on a character's border, for such a
+ * sentence; malloc'd, NULL without memory. */
+char *verb_quote(const char *text, size_t max);
+
 /* "usage: send --to ADDRESS ..." for one verb, or all a role has. */
 void verb_print_usage(FILE *out, const struct verb *v);
 void verb_print_help(FILE *out, enum user_role role, unsigned face);
