@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include "keys/clean.h"
 #include "store/handlers.h"
@@ -30,8 +31,31 @@ held_reason(uint64_t role, uint64_t state, uint64_t generation)
 	return NULL;
 }
 
+/* A code that opened an earlier link of this pair opens the next ones too. */
 static enum ll_result
-decide(struct store *s, struct plan_line *l)
+look_for_pair(struct store *s, const struct id *author, struct plan_line *l)
+{
+	char day[16] = "";
+	struct tm tm;
+	uint64_t last;
+	time_t t;
+	enum ll_result r;
+
+	r = db_number(s->db, 0, &last, "SELECT p.last FROM pairs p JOIN users"
+	    " u ON u.user = p.user AND u.generation = p.generation WHERE"
+	    " p.user = ?1 AND p.address = lower(?2)", "dt", author,
+	    l->address);
+	t = (time_t)last;
+	if (r != LL_OK || last == 0 || gmtime_r(&t, &tm) == NULL)
+		return r;
+	(void)strftime(day, sizeof(day), "%Y-%m-%d", &tm);
+	(void)snprintf(l->known, sizeof(l->known), "gets a link by e-mail; "
+	    "the code that worked on %s opens it too", day);
+	return LL_OK;
+}
+
+static enum ll_result
+decide(struct store *s, const struct id *author, struct plan_line *l)
 {
 	sqlite3_stmt *st;
 	enum ll_result r;
@@ -43,7 +67,7 @@ decide(struct store *s, struct plan_line *l)
 	if (r == LL_NOTFOUND) {
 		l->route = ROUTE_PORTAL_MUC;
 		l->reason = outsider;
-		return LL_OK;
+		return look_for_pair(s, author, l);
 	}
 	if (r != LL_OK)
 		return r;
@@ -86,7 +110,7 @@ add(struct store *s, struct request *q, struct plan *p, const char *typed)
 			q->words = "A recipient is named twice.";
 			return LL_USAGE;
 		}
-	r = decide(s, l);
+	r = decide(s, &q->peer->user, l);
 	if (r == LL_OK)
 		p->count++;
 	return r;
@@ -177,26 +201,21 @@ plan_hash(const struct plan *p, const struct id *author,
 
 /* The code that worked for this pair before, for its sender to use again. */
 static enum ll_result
-put_pair(struct store *s, struct request *q, const struct plan_line *l,
-    bool *known_r)
+put_pair(struct store *s, struct request *q, const struct plan_line *l)
 {
 	const uint8_t *box;
 	sqlite3_stmt *st;
 	enum ll_result r;
 	size_t len;
 
-	*known_r = false;
-	r = db_one(s->db, &st, "SELECT p.box FROM pairs p JOIN users u ON"
-	    " u.user = p.user AND u.generation = p.generation WHERE p.user ="
-	    " ?1 AND p.address = lower(?2)", "dt", &q->peer->user,
-	    l->address);
+	r = db_one(s->db, &st, "SELECT box FROM pairs WHERE user = ?1 AND"
+	    " address = lower(?2)", "dt", &q->peer->user, l->address);
 	if (r != LL_OK)
-		return r == LL_NOTFOUND ? LL_OK : r;
+		return r;
 	box = db_blob(st, 0, &len);
 	msg_put_bytes(q->reply, F_PAIR_BOX, box, len);
 	msg_put_u64(q->reply, F_FLAGS, 1);
 	db_end(st);
-	*known_r = true;
 	return LL_OK;
 }
 
@@ -205,8 +224,8 @@ put_line(struct store *s, struct request *q, const struct plan_line *l)
 {
 	struct msg *m = q->reply;
 	const char *trust = "", *evidence = "";
+	const bool known = l->known[0] != '\0';
 	enum ll_result r = LL_OK;
-	bool known = false;
 	char key[80];
 
 	msg_begin(m, F_RECIPIENT);
@@ -222,13 +241,13 @@ put_line(struct store *s, struct request *q, const struct plan_line *l)
 		msg_put_bytes(m, F_SEAL_PK, l->seal_pk, 32);
 		msg_put_u64(m, F_GENERATION, l->generation);
 	} else if (l->route == ROUTE_PORTAL_MUC) {
-		r = put_pair(s, q, l, &known);
+		if (known)
+			r = put_pair(s, q, l);
 		trust = known ? "the code you gave this person worked before" :
 		    "first contact: the unlock code proves who opens it";
 		evidence = "opened by who knew both link and code";
 	}
-	msg_put_text(m, F_REASON, known ? "gets a link by e-mail; your code "
-	    "for this person is used again" : l->reason);
+	msg_put_text(m, F_REASON, known ? l->known : l->reason);
 	msg_put_text(m, F_TRUST, trust);
 	msg_put_text(m, F_EVIDENCE, evidence);
 	msg_end(m);

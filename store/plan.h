@@ -13,6 +13,8 @@ struct plan_line {
 	char address[321];
 	enum route route;        /* ROUTE_NONE: held */
 	const char *reason;      /* static text */
+	char known[80];          /* portal-muc: the reason when the code that
+	                            worked before is used again; "" for none */
 	struct id user;          /* internal */
 	uint64_t generation;
 	uint8_t seal_pk[32];

@@ -200,10 +200,10 @@ first_state(const struct sending *w, enum route route)
 }
 
 static enum ll_result
-send_one(struct store *s, const struct sending *w, struct tlv_view v,
+send_one(struct store *s, struct sending *w, struct tlv_view v,
     unsigned position)
 {
-	const struct plan_line *l = &w->plan.lines[position];
+	struct plan_line *l = &w->plan.lines[position];
 	const bool held = l->route == ROUTE_NONE;
 	struct delivery d = { .message = w->message, .author = w->author,
 	    .user = l->user, .route = l->route, .expires = w->expires };
@@ -211,6 +211,8 @@ send_one(struct store *s, const struct sending *w, struct tlv_view v,
 
 	if (view_u64(v, F_ROUTE) != (uint64_t)l->route)
 		return LL_CONFLICT;
+	if (l->known[0] != '\0' && view_u64(v, F_FLAGS) == 1)
+		l->reason = l->known;
 	id_random(&d.id);
 	memcpy(d.address, l->address, sizeof(d.address));
 	d.state = first_state(w, l->route);

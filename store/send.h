@@ -14,7 +14,8 @@
  *     SEAL_HEADER, owner = reader's id, object = message id, generation =
  *     reader's key generation) GENERATION
  *   portal-muc: LINK { LOCATOR_HASH PROOF WRAP MEMORY_MIB PASSES CODE_BOX
- *     PAIR_BOX QUEUE_DAY PAYLOAD MAIL_ID QUEUE_ID } }.
+ *     PAIR_BOX QUEUE_DAY PAYLOAD MAIL_ID QUEUE_ID }, [FLAGS = 1: the pair's
+ *     confirmed code is used again] }.
  * -> MESSAGE_ID THREAD_ID RECIPIENT* { ADDRESS ROUTE STATE REASON EXPIRES }.
  * A second SEND with the same IDEMPOTENCY answers as the first did.
  *
