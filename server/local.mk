@@ -62,7 +62,9 @@ OBJS_letterlock-gate = server/letterlock-gate.o $(OBJS_gate)
 LIBS_letterlock-gate = -lssh -lcrypto
 OBJS_letterlock-session = $(addprefix server/,letterlock-session.o \
   enrol.o enrol_answer.o session_agent.o session_auth.o session_channel.o \
-  session_key.o session_store.o session_vault.o session_worker.o)
+  session_gate.o session_key.o session_store.o session_vault.o session_worker.o)
 LIBS_letterlock-session = -lhogweed -lgmp
 OBJS_test_session_key = server/session_key.o
 LIBS_test_session_key = -lhogweed -lgmp
+OBJS_fuzz_session_gate = server/session_auth.o server/session_channel.o \
+  server/session_gate.o

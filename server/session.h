@@ -45,6 +45,7 @@ enum session_state {
 	STATE_OK = 0x10,          /* logged in */
 	STATE_ENROL = 0x20,       /* a ticket was given: enrolment only */
 	STATE_ENDING = 0x40,
+	STATE_IN = STATE_OK | STATE_ENROL,
 	STATE_ANY = 0x3f          /* but not ENDING */
 };
 
@@ -137,6 +138,12 @@ const char *session_config(const struct session *s, const char *key);
 /* The same as a number; fallback when absent or no number. */
 uint64_t session_config_u64(const struct session *s, const char *key,
     uint64_t fallback);
+
+/* --- session_gate.c --- */
+
+/* Hands a request to its handler, if it is one for the state we are in; else
+ * the session ends: only a gate that is not itself any more does that. */
+void session_gate_request(struct session *s, struct msg *m);
 /* Sends the reply r to a request of the gate (no more fields). */
 void session_answer(struct session *s, const struct msg *request,
     enum ll_result r);
