@@ -18,8 +18,8 @@
 #include "tui/lines.h"
 #include "tui/pages.h"
 #include "tui/paint.h"
-#include "tui/qr.h"
 #include "tui/screen.h"
+#include "tui/qrpage.h"
 #include "tui/term.h"
 
 #define OFFERED_MAX 16
@@ -177,101 +177,12 @@ ask_pass(void)
 
 /* --- verification codes --- */
 
-struct qr_page {
-	struct qr *qr;
-	bool invert;
-};
-
-static enum ll_result
-qr_page_init(struct view *v, const void *arg)
-{
-	struct qr_page *p = v->state;
-
-	/* without colours most terminals show light on dark */
-	p->invert = !term_colour();
-	return qr_create(arg, &p->qr);
-}
-
-static void
-qr_page_finish(struct view *v)
-{
-	struct qr_page *p = v->state;
-
-	qr_destroy(p->qr);
-}
-
-/* The widest quiet zone that fits, or -1. */
-static int
-quiet_zone(const struct qr *q, bool half, int *rows_r, int *cols_r)
-{
-	int quiet;
-
-	for (quiet = 4; quiet >= 1; quiet--) {
-		qr_cells(q, half, quiet, rows_r, cols_r);
-		if (*rows_r <= paint_rows() && *cols_r <= paint_cols())
-			return quiet;
-	}
-	return -1;
-}
-
-static void
-qr_page_draw(struct view *v)
-{
-	struct qr_page *p = v->state;
-	bool half = term_utf8();
-	char text[600];
-	int y, rows, cols, left, quiet;
-
-	quiet = quiet_zone(p->qr, half, &rows, &cols);
-	paint_cursor(paint_rows() - 1, paint_cols() - 1, false);
-	if (quiet < 0) {
-		(void)snprintf(text, sizeof(text), "The QR code does not fit "
-		    "this window: it takes %d columns and %d rows. Make the "
-		    "window larger, or press Enter for the same key as text.",
-		    cols, rows);
-		(void)paint_paragraph(1, 1, paint_cols() - 2,
-		    paint_rows() - 1, PAINT_PLAIN, text);
-		return;
-	}
-	left = (paint_cols() - cols) / 2;
-	for (y = 0; y < rows; y++) {
-		qr_row(p->qr, half, quiet, p->invert, y, text, sizeof(text));
-		(void)paint_text((paint_rows() - rows) / 2 + y, left, cols,
-		    PAINT_QR, text);
-	}
-	sodium_memzero(text, sizeof(text));
-}
-
-static bool
-qr_page_key(struct view *v, const struct key *k)
-{
-	struct qr_page *p = v->state;
-
-	if (k->code == 'i')
-		p->invert = !p->invert;
-	else if (k->code == K_ENTER || k->code == K_TAB || k->code == ' ')
-		view_pop();
-	else
-		return false;
-	return true;
-}
-
-static const struct view_ops qr_ops = {
-	.state_bytes = sizeof(struct qr_page),
-	.init = qr_page_init,
-	.draw = qr_page_draw,
-	.key = qr_page_key,
-	.finish = qr_page_finish,
-	.bare = true,
-	.alone = true,
-};
-
 static void
 show_qr(struct view *v)
 {
 	struct enrol *e = v->state;
 
-	(void)view_push(&qr_ops, view_text(msg_view(e->totp), F_DETAIL));
+	qrpage_open(view_text(msg_view(e->totp), F_DETAIL));
 }
 
 static void

@@ -33,7 +33,7 @@ folders_init(struct view *v, const void *arg)
 
 	(void)arg;
 	f->list.count = CENTER_FOLDERS;
-	load(v);
+	f->stale = true;
 	return LL_OK;
 }
 

@@ -8,15 +8,15 @@ OBJS_verbs = tui/exec.o tui/exec_admin.o tui/exec_after.o tui/exec_mail.o \
 OBJS_letterlock-tui = tui/letterlock-tui.o $(OBJS_center) $(OBJS_verbs)
 LIBS_letterlock-tui = -ljansson
 OBJS_screen = tui/account.o tui/admin.o tui/compose.o tui/compose_draw.o \
-  tui/compose_key.o tui/dialog.o tui/drafts.o tui/editor.o tui/enrol.o \
-  tui/folders.o tui/hint.o tui/input.o tui/lines.o tui/mailbox.o \
-  tui/paint.o tui/plan.o tui/qr.o tui/reader.o tui/recipients.o \
-  tui/screen.o tui/status.o tui/term.o tui/undo.o tui/unlock.o tui/view.o \
-  tui/words.o tui/wrap.o
+  tui/compose_key.o tui/dialog.o tui/drafts.o tui/editor.o \
+  tui/editor_view.o tui/enrol.o tui/folders.o tui/hint.o tui/input.o \
+  tui/lines.o tui/mailbox.o tui/paint.o tui/plan.o tui/qr.o tui/qrpage.o \
+  tui/reader.o tui/recipients.o tui/screen.o tui/status.o tui/term.o \
+  tui/undo.o tui/unlock.o tui/view.o tui/words.o tui/wrap.o
 OBJS_letterlock-tui += $(OBJS_screen)
 LIBS_letterlock-tui += -lncursesw -ltinfo -lqrencode
 
-OBJS_test_editor = tui/editor.o tui/undo.o tui/wrap.o
+OBJS_test_editor = tui/editor.o tui/editor_view.o tui/undo.o tui/wrap.o
 OBJS_test_input = tui/input.o tui/wrap.o
 OBJS_test_qr = tui/qr.o
 LIBS_test_qr = -lqrencode
@@ -27,3 +27,5 @@ OBJS_test_verb = $(OBJS_center) $(OBJS_verbs) tui/qr.o
 LIBS_test_verb = -ljansson -lqrencode
 OBJS_fuzz_split = $(OBJS_center) $(OBJS_verbs) tui/qr.o
 LIBS_fuzz_split = -ljansson -lqrencode
+OBJS_fuzz_input = tui/input.o tui/wrap.o
+OBJS_fuzz_editor = tui/editor.o tui/editor_view.o tui/undo.o tui/wrap.o
