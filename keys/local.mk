@@ -10,3 +10,5 @@ LDFLAGS_test_branches = -Wl,--wrap=randombytes_buf,--wrap=sodium_memcmp \
   -Wl,--wrap=crypto_box_seal,--wrap=crypto_box_seal_open \
   -Wl,--wrap=crypto_secretstream_xchacha20poly1305_pull \
   -Wl,--wrap=crypto_scalarmult_base
+LDFLAGS_test_nomem = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc \
+  -Wl,--wrap=strdup,--wrap=free,--wrap=sodium_malloc,--wrap=sodium_free
