@@ -22,3 +22,9 @@ LIBS_$(1) = -lsqlite3
 endef
 $(foreach t,send auth link roles crash blob lease limits,\
   $(eval $(call store_test,test_store_$(t))))
+
+$(B)/tests/unit/shim_disk.so: tests/unit/shim_disk.c
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) -D_GNU_SOURCE -std=c11 $(WARN) -O1 -fPIC -shared -o $@ $<
+$(B)/tests/unit/test_store_limits: $(B)/tests/unit/shim_disk.so

@@ -35,6 +35,8 @@ struct kit_user {
 void kit_begin(struct kit *k);
 /* Starts a store on what is there. */
 void kit_start(struct kit *k);
+/* Starts a store that ends before it serves; returns its exit status. */
+int kit_try(struct kit *k);
 /* STOP and wait; returns the exit status. */
 int kit_stop(struct kit *k);
 /* SIGKILL. */
