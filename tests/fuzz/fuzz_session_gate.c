@@ -206,8 +206,21 @@ random_text(struct msg *m, enum field f)
 	msg_put_text(m, f, texts[next() % 11]);
 }
 
+/* What an honest gate would ask next; it is mixed with anything else. */
+static enum op
+likely(enum session_state state)
+{
+	const bool odd = next() & 1;
+
+	if (state & (STATE_START | STATE_FACTOR1))
+		return odd ? OP_GATE_KEY : OP_GATE_PASSWORD;
+	if (state & (STATE_FACTOR2 | STATE_UNLOCK))
+		return odd ? OP_GATE_PROMPT : OP_GATE_ANSWER;
+	return odd ? OP_GATE_CHANNEL : OP_GATE_START_SHELL;
+}
+
 static struct msg *
-random_request(void)
+random_request(enum session_state state)
 {
 	static const enum op ops[] = { OP_GATE_SIGN, OP_GATE_PROBE,
 		OP_GATE_KEY, OP_GATE_PASSWORD, OP_GATE_PROMPT, OP_GATE_ANSWER,
@@ -216,11 +229,15 @@ random_request(void)
 		OP_GATE_RESIZE, OP_GATE_CLOSED, OP_GATE_LOST, OP_AUTH_DONE };
 	static const char tickets[] = "0000-0000-0000-0000-0000";
 	const uint8_t shape = next();
+	const enum op op = next() % 4 ? likely(state) : ops[next() % 16];
 	struct msg *m = NULL;
 
-	if (msg_create(MSG_REQUEST, ops[next() % 16], &m) != LL_OK)
+	if (msg_create(MSG_REQUEST, op, &m) != LL_OK)
 		abort();
-	random_text(m, F_USER);
+	if (next() % 16)
+		msg_put_text(m, F_USER, "ada");
+	else
+		random_text(m, F_USER);
 	msg_put_u64(m, F_CHANNEL, next() % 12);
 	msg_put_u64(m, F_COLS, (uint64_t)next() << (next() % 56));
 	random_text(m, F_TERM);
@@ -277,7 +294,7 @@ run(struct session *s)
 		abort();
 	for (int i = 0; i < 64 && input_len > 0 && s->state != STATE_ENDING;
 	    i++) {
-		struct msg *m = random_request();
+		struct msg *m = random_request(s->state);
 
 		session_gate_request(s, m);
 		check(s);
@@ -320,6 +337,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	memset(&granted, 0, sizeof(granted));
 	memset(&s, 0, sizeof(s));
 	s.state = STATE_START;
+	s.has_id = true;
 	run(&s);
 	return 0;
 }
