@@ -1,8 +1,8 @@
 # server/: letterlockd, the programs it starts, and the local command.
 
 # the daemon and the local command share these
-OBJS_daemon = $(addprefix server/,config.o file.o hostkey.o listen.o net.o \
-  proc.o root.o)
+OBJS_daemon = $(addprefix server/,config.o config_type.o file.o hostkey.o \
+  listen.o net.o proc.o root.o)
 
 PROGRAMS += letterlockd
 OBJS_letterlockd = $(OBJS_daemon) $(addprefix server/,letterlockd.o \
@@ -13,8 +13,8 @@ OBJS_letterlock = $(OBJS_daemon) $(addprefix server/,letterlock.o \
   archive.o cert.o command.o copy.o enrol.o enrol_answer.o local.o setup.o)
 LIBS_letterlock = -ljansson -lgnutls
 
-OBJS_test_config = server/config.o server/net.o
-OBJS_test_limits = server/limits.o server/config.o server/net.o
+OBJS_test_config = server/config.o server/config_type.o server/net.o
+OBJS_test_limits = server/limits.o $(OBJS_test_config)
 OBJS_test_root = server/copy.o $(OBJS_daemon)
 OBJS_test_enrol = server/enrol.o server/enrol_answer.o \
   tests/unit/storekit.o
