@@ -103,7 +103,8 @@ struct session {
 	uint8_t backup_salt[KDF_SALT_BYTES];
 	uint64_t delay_until_ms;
 	struct msg *waiting;      /* request that waits for the delay */
-	struct msg *late;         /* refusal that waits for its steady delay */
+	struct msg *late;         /* refusal that waits for its time */
+	uint64_t asked_ms;        /* when the gate's last request came */
 	struct secret a;          /* Argon2id's output, until the vault opens */
 	unsigned tries, code_tries, unlock_tries, probes;
 	uint8_t ticket[HASH_BYTES]; /* hash of the one that was given */

@@ -7,8 +7,7 @@
 
 #include "keys/totp.h"
 
-#define AUTH_FAIL_MS 5            /* least time of a refusal */
-#define AUTH_FAIL_SPREAD 8        /* and up to so many more, steady per name */
+#define AUTH_FAIL_MS 10           /* least time from request to refusal */
 
 static const char busy_words[] = "The server is busy; please try again.";
 
@@ -79,7 +78,7 @@ session_auth_user(struct session *s, const struct msg *m)
 	return false;
 }
 
-/* --- refusals: same words, same steady delay per name --- */
+/* --- refusals: same words, and never at once --- */
 
 static void
 auth_late(void *arg)
@@ -100,15 +99,14 @@ auth_late(void *arg)
 		    "Too many authentication failures.");
 }
 
+/* What is left of the least time, which covers what differs between a name
+ * that is known and one that is not. */
 static uint64_t
 auth_fail_ms(const struct session *s)
 {
-	uint8_t hash[HASH_BYTES];
+	const uint64_t took = loop_now_ms() - s->asked_ms;
 
-	if (derive_bytes(LABEL_DELAY, s->host_sk.data, KEY_BYTES, s->user,
-	    strlen(s->user), hash) != LL_OK)
-		return AUTH_FAIL_MS;
-	return AUTH_FAIL_MS + hash[0] % AUTH_FAIL_SPREAD;
+	return took < AUTH_FAIL_MS ? AUTH_FAIL_MS - took : 0;
 }
 
 static void

@@ -66,6 +66,7 @@ static const struct {
 void
 session_gate_request(struct session *s, struct msg *m)
 {
+	s->asked_ms = loop_now_ms();
 	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
 		if (requests[i].op != msg_op(m))
 			continue;
