@@ -27,7 +27,7 @@
 
 #define PEM_MAX 65536
 #define STACK_BYTES (256 * 1024)
-#define CONNECTION_MEMORY 65536
+#define CONNECTION_MEMORY 32768
 #define PER_ADDRESS 64
 #define IDLE_SECS 30
 #define RENEW_LOOK_MS 5000
@@ -92,11 +92,14 @@ serve(struct portal *x)
 		portal_store_poll(x->store, p);
 		p[2].fd = chan_fd(x->child.daemon);
 		p[2].events = POLLIN;
-		if (poll(p, 3, x->renew_ms != 0 ? RENEW_LOOK_MS : -1) < 0 &&
-		    errno != EINTR)
-			return;
-		portal_store_pump(x->store);
-		from_daemon(x);
+		if (poll(p, 3, x->renew_ms != 0 ? RENEW_LOOK_MS : -1) < 0) {
+			if (errno != EINTR)
+				return;
+			continue;
+		}
+		portal_store_pump(x->store, p);
+		if (p[2].revents != 0)
+			from_daemon(x);
 	}
 }
 

@@ -1,6 +1,7 @@
 #include "server/portal_conn.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -10,11 +11,13 @@
 
 #define HURRY_MS 500               /* nobody makes room before that */
 
+/* fd and address are held by the lock; the rest each thread sets alone, many
+ * times in a request, and the watcher only looks. */
 struct conn {
 	int fd;                    /* -1: free */
-	uint64_t until_ms;
-	uint64_t since_ms;         /* waits for its client since then */
-	bool shielded;
+	_Atomic uint64_t until_ms;
+	_Atomic uint64_t since_ms; /* waits for its client since then */
+	atomic_bool shielded;
 	char address[ORIGIN_MAX];
 };
 
@@ -184,22 +187,17 @@ conn_end(struct conns *c, struct conn *one)
 }
 
 void
-conn_allow(struct conns *c, struct conn *one, uint64_t ms)
+conn_allow(struct conn *one, uint64_t ms)
 {
-	if (one == NULL)
-		return;
-	pthread_mutex_lock(&c->lock);
-	one->until_ms = loop_now_ms() + ms;
-	pthread_mutex_unlock(&c->lock);
+	if (one != NULL)
+		one->until_ms = loop_now_ms() + ms;
 }
 
 void
-conn_shield(struct conns *c, struct conn *one, bool on)
+conn_shield(struct conn *one, bool on)
 {
 	if (one == NULL)
 		return;
-	pthread_mutex_lock(&c->lock);
 	one->shielded = on;
 	one->since_ms = loop_now_ms();
-	pthread_mutex_unlock(&c->lock);
 }

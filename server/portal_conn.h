@@ -38,9 +38,9 @@ struct conn *conn_begin(struct conns *c, int fd,
 /* It is about to be closed. */
 void conn_end(struct conns *c, struct conn *one);
 /* It has ms milliseconds from now for its next step.  one may be NULL. */
-void conn_allow(struct conns *c, struct conn *one, uint64_t ms);
+void conn_allow(struct conn *one, uint64_t ms);
 /* on: it works, or moves a file, and makes room for nobody.  one may be
  * NULL. */
-void conn_shield(struct conns *c, struct conn *one, bool on);
+void conn_shield(struct conn *one, bool on);
 
 #endif

@@ -120,7 +120,7 @@ give(void *cls, uint64_t at, char *buffer, size_t room)
 	size_t n;
 
 	(void)at;
-	conn_allow(d->q->portal->conns, d->q->conn, CONN_CHUNK_MS);
+	conn_allow(d->q->conn, CONN_CHUNK_MS);
 	while (d->plain_at == d->plain_len) {
 		if (d->final)
 			return MHD_CONTENT_READER_END_OF_STREAM;

@@ -101,7 +101,7 @@ http_answer(struct request *q, const struct answer *a, struct page *p)
 	    "text/html; charset=utf-8");
 	(void)MHD_add_response_header(r, "Cache-Control", "no-store");
 	add_answer(r, a);
-	conn_allow(q->portal->conns, q->conn, CONN_WORK_MS);
+	conn_allow(q->conn, CONN_WORK_MS);
 	sent = MHD_queue_response(q->mhd, a->status, r);
 	MHD_destroy_response(r);
 	return sent;
@@ -199,7 +199,7 @@ http_answer_now(struct request *q, const struct answer *a, struct page *p)
 		    "%s: %s\r\n", headers[i].name, headers[i].value);
 	if (at + 3 <= sizeof(head)) {
 		memcpy(head + at, "\r\n", 2);
-		conn_allow(q->portal->conns, q->conn, CONN_WORK_MS);
+		conn_allow(q->conn, CONN_WORK_MS);
 		write_by_hand(tls_of(q), info->connect_fd, head, at + 2);
 		write_by_hand(tls_of(q), info->connect_fd, p->data, p->len);
 		linger(tls_of(q), info->connect_fd);

@@ -1,5 +1,6 @@
 #include "server/portal.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,8 @@
 
 #define FORM_HOURS 24              /* a form may lie open that long */
 #define RATE_RETRY_SECS 600
+#define LOOKS 64
+#define LOOK_MS 50
 
 /* The token of the code form: bound to the link, so that no other page can
  * send a code in somebody's name, and to the hour. */
@@ -143,6 +146,45 @@ show_end(struct request *q, enum link_state state)
 	return http_words(q, &a, ends[i].title, ends[i].markup);
 }
 
+/* What the store said of a link a moment ago.  Pages that are asked for in
+ * great numbers, by scanners or a flood, then cost it nothing; a code that is
+ * sent is always looked up afresh. */
+static struct {
+	pthread_mutex_t lock;
+	struct {
+		uint8_t hash[HASH_BYTES];
+		enum link_state state;
+		uint64_t until_ms;
+	} row[LOOKS];
+} looks = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static bool
+remembered(const uint8_t hash[HASH_BYTES], enum link_state *state_r)
+{
+	size_t i = hash[0] % LOOKS;
+	bool found;
+
+	pthread_mutex_lock(&looks.lock);
+	found = looks.row[i].until_ms > loop_now_ms() &&
+	    memcmp(looks.row[i].hash, hash, HASH_BYTES) == 0;
+	if (found)
+		*state_r = looks.row[i].state;
+	pthread_mutex_unlock(&looks.lock);
+	return found;
+}
+
+static void
+remember(const uint8_t hash[HASH_BYTES], enum link_state state)
+{
+	size_t i = hash[0] % LOOKS;
+
+	pthread_mutex_lock(&looks.lock);
+	memcpy(looks.row[i].hash, hash, HASH_BYTES);
+	looks.row[i].state = state;
+	looks.row[i].until_ms = loop_now_ms() + LOOK_MS;
+	pthread_mutex_unlock(&looks.lock);
+}
+
 /* An unknown link looks open: whether it exists is told to nobody. */
 static enum ll_result
 look(struct request *q, enum link_state *state_r)
@@ -153,6 +195,8 @@ look(struct request *q, enum link_state *state_r)
 
 	*state_r = LINK_OPEN;
 	link_locator_hash(&q->path.locator, hash);
+	if (!q->post && remembered(hash, state_r))
+		return LL_OK;
 	r = msg_create(MSG_REQUEST, OP_LINK_LOOK, &m);
 	if (r != LL_OK)
 		return r;
@@ -162,6 +206,7 @@ look(struct request *q, enum link_state *state_r)
 		return r;
 	*state_r = (enum link_state)view_u64(msg_view(reply), F_STATE);
 	msg_destroy(reply);
+	remember(hash, *state_r);
 	return LL_OK;
 }
 

@@ -175,7 +175,7 @@ reply_begin(struct request *q)
 	q->reply = r;
 	r->failed = set_up(q, r);
 	/* Who has a message open may take the time that a file takes. */
-	conn_shield(q->portal->conns, q->conn, r->failed == LL_OK);
+	conn_shield(q->conn, r->failed == LL_OK);
 	/* Who waits for a word before it sends gets it now. */
 	if (r->failed != LL_OK && MHD_lookup_connection_value(q->mhd,
 	    MHD_HEADER_KIND, "Expect") != NULL)

@@ -215,7 +215,7 @@ request_create(struct portal *x, struct MHD_Connection *mhd, const char *url)
 static enum MHD_Result
 begin(struct request *q, const char *method)
 {
-	conn_allow(q->portal->conns, q->conn, CONN_WORK_MS);
+	conn_allow(q->conn, CONN_WORK_MS);
 	q->post = strcmp(method, "POST") == 0;
 	q->head = strcmp(method, "HEAD") == 0;
 	if (!q->post && !q->head && strcmp(method, "GET") != 0)
@@ -243,9 +243,9 @@ end(struct request *q)
 {
 	enum MHD_Result sent;
 
-	conn_shield(q->portal->conns, q->conn, true);
+	conn_shield(q->conn, true);
 	sent = answer(q);
-	conn_shield(q->portal->conns, q->conn, q->path.kind == PATH_FILE);
+	conn_shield(q->conn, q->path.kind == PATH_FILE);
 	return sent;
 }
 
@@ -256,7 +256,7 @@ allow_more(struct request *q)
 	uint64_t now = loop_now_ms();
 	uint64_t until = q->begun_ms + CONN_WORK_MS + q->received;
 
-	conn_allow(q->portal->conns, q->conn, until > now ? until - now : 0);
+	conn_allow(q->conn, until > now ? until - now : 0);
 }
 
 enum MHD_Result
@@ -289,7 +289,7 @@ http_access(void *cls, struct MHD_Connection *mhd, const char *url,
 	}
 	if (q->dead)
 		return MHD_NO;
-	conn_allow(q->portal->conns, q->conn, CONN_WORK_MS);
+	conn_allow(q->conn, CONN_WORK_MS);
 	return *upload_size > 0 ? MHD_NO : end(q);
 }
 
@@ -321,8 +321,8 @@ http_completed(void *cls, struct MHD_Connection *mhd, void **context,
 	if (q->form != NULL)
 		(void)MHD_destroy_post_processor(q->form);
 	reply_destroy(q->reply);
-	conn_allow(q->portal->conns, q->conn, CONN_HEAD_MS);
-	conn_shield(q->portal->conns, q->conn, false);
+	conn_allow(q->conn, CONN_HEAD_MS);
+	conn_shield(q->conn, false);
 	sodium_memzero(q, sizeof(*q));
 	free(q);
 	*context = NULL;

@@ -3,18 +3,20 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "store/chan.h"
 
-/* One request on its way; lives on its thread's stack. */
+/* One request on its way; lives on its thread's stack.  Who posts `done` has
+ * taken it off the list before and touches it no more. */
 struct waiter {
 	struct waiter *next;
 	struct msg *request;       /* kept for sending again */
-	struct msg *reply;
-	pthread_cond_t wake;
+	struct msg *_Atomic reply;
+	sem_t done;
 };
 
 struct portal_store {
@@ -105,8 +107,7 @@ portal_store_attach(struct portal_store *s, int fd)
 	if (chan_create(fd, &s->chan) != LL_OK)
 		s->chan = NULL;
 	for (w = s->first; w != NULL && s->chan != NULL; w = w->next)
-		if (w->reply == NULL)
-			send_copy(s, w);
+		send_copy(s, w);
 	pthread_mutex_unlock(&s->lock);
 }
 
@@ -126,28 +127,33 @@ portal_store_poll(struct portal_store *s, struct pollfd p[2])
 static void
 give(struct portal_store *s, struct msg *m)
 {
-	struct waiter *w;
+	struct waiter **at, *w;
 
-	for (w = s->first; w != NULL; w = w->next) {
-		if (w->reply != NULL || msg_kind(m) != MSG_REPLY ||
+	for (at = &s->first; *at != NULL; at = &(*at)->next) {
+		w = *at;
+		if (msg_kind(m) != MSG_REPLY ||
 		    msg_sequence(m) != msg_sequence(w->request))
 			continue;
+		*at = w->next;
 		w->reply = m;
-		pthread_cond_signal(&w->wake);
+		sem_post(&w->done);
 		return;
 	}
 	msg_destroy(m);
 }
 
 void
-portal_store_pump(struct portal_store *s)
+portal_store_pump(struct portal_store *s, const struct pollfd p[2])
 {
 	char drain[64];
 	struct msg *m = NULL;
 	enum ll_result r = LL_OK;
 
-	while (read(s->wake[0], drain, sizeof(drain)) > 0)
+	while (p[0].revents != 0 && read(s->wake[0], drain,
+	    sizeof(drain)) == sizeof(drain))
 		continue;
+	if (p[1].revents == 0)
+		return;
 	pthread_mutex_lock(&s->lock);
 	if (s->chan != NULL && chan_pending(s->chan))
 		r = chan_flush(s->chan);
@@ -179,20 +185,46 @@ static void
 await(struct portal_store *s, struct waiter *w)
 {
 	struct timespec until;
+	int failed;
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += PORTAL_STORE_MS / 1000;
-	while (w->reply == NULL && !s->stopped)
-		if (pthread_cond_timedwait(&w->wake, &s->lock, &until) != 0)
-			return;
+	do
+		failed = sem_clockwait(&w->done, CLOCK_MONOTONIC, &until);
+	while (failed != 0 && errno == EINTR);
+	if (failed == 0)
+		return;
+	pthread_mutex_lock(&s->lock);
+	unlink_waiter(s, w);
+	pthread_mutex_unlock(&s->lock);
+}
+
+static bool
+join(struct portal_store *s, struct waiter *w)
+{
+	bool open;
+
+	pthread_mutex_lock(&s->lock);
+	open = !s->stopped;
+	if (open) {
+		msg_set_sequence(w->request, ++s->sequence);
+		w->next = s->first;
+		s->first = w;
+		if (s->chan != NULL)
+			send_copy(s, w);
+		if (s->chan == NULL || chan_pending(s->chan))
+			poke(s);
+	}
+	pthread_mutex_unlock(&s->lock);
+	return open;
 }
 
 enum ll_result
 portal_store_ask(struct portal_store *s, struct msg *request,
     struct msg **reply_r)
 {
-	struct waiter w = { NULL, request, NULL, PTHREAD_COND_INITIALIZER };
-	pthread_condattr_t attr;
+	struct waiter w = { .request = request };
+	struct msg *reply;
 	enum ll_result r = msg_error(request);
 
 	if (reply_r != NULL)
@@ -201,28 +233,17 @@ portal_store_ask(struct portal_store *s, struct msg *request,
 		msg_destroy(request);
 		return r;
 	}
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&w.wake, &attr);
-	pthread_condattr_destroy(&attr);
-	pthread_mutex_lock(&s->lock);
-	msg_set_sequence(request, ++s->sequence);
-	w.next = s->first;
-	s->first = &w;
-	if (s->chan != NULL)
-		send_copy(s, &w);
-	if (s->chan == NULL || chan_pending(s->chan))
-		poke(s);
-	await(s, &w);
-	unlink_waiter(s, &w);
-	pthread_mutex_unlock(&s->lock);
-	pthread_cond_destroy(&w.wake);
+	sem_init(&w.done, 0, 0);
+	if (join(s, &w))
+		await(s, &w);
+	reply = w.reply;
+	sem_destroy(&w.done);
 	msg_destroy(request);
-	r = w.reply == NULL ? LL_BUSY : msg_result(w.reply);
+	r = reply == NULL ? LL_BUSY : msg_result(reply);
 	if (r == LL_OK && reply_r != NULL)
-		*reply_r = w.reply;
+		*reply_r = reply;
 	else
-		msg_destroy(w.reply);
+		msg_destroy(reply);
 	return r;
 }
 
@@ -233,7 +254,10 @@ portal_store_stop(struct portal_store *s)
 
 	pthread_mutex_lock(&s->lock);
 	s->stopped = true;
-	for (w = s->first; w != NULL; w = w->next)
-		pthread_cond_signal(&w->wake);
+	while (s->first != NULL) {
+		w = s->first;
+		s->first = w->next;
+		sem_post(&w->done);
+	}
 	pthread_mutex_unlock(&s->lock);
 }

@@ -27,10 +27,11 @@ void portal_store_destroy(struct portal_store *s);
 void portal_store_attach(struct portal_store *s, int fd);
 
 /* For the one thread that polls: descriptors and events to wait for (always
- * two entries; -1 while there is no channel), then portal_store_pump. */
+ * two entries; -1 while there is no channel), then portal_store_pump with
+ * what poll found. */
 void portal_store_poll(struct portal_store *s, struct pollfd p[2]);
 /* Reads and writes what goes; never blocks. */
-void portal_store_pump(struct portal_store *s);
+void portal_store_pump(struct portal_store *s, const struct pollfd p[2]);
 
 /* Sends the request (owned by s from now on) and waits.  LL_OK with the reply
  * in *reply_r (the caller destroys it), or the answer's own result with NULL.

@@ -249,8 +249,8 @@ pump_main(void *arg)
 	(void)arg;
 	while (!x.stop) {
 		portal_store_poll(x.store, p);
-		(void)poll(p, 2, 50);
-		portal_store_pump(x.store);
+		if (poll(p, 2, 50) > 0)
+			portal_store_pump(x.store, p);
 	}
 	return NULL;
 }

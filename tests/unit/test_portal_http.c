@@ -170,12 +170,14 @@ form_token_is_needed(void **state)
 	snprintf(body, sizeof(body), "code=%s", fake.code);
 	assert_int_equal(post(link_path(), FORM, body, strlen(body)), 403);
 	assert_int_equal(fake.tries, tries);
+	usleep(60000);
 	fake.state = LINK_WITHDRAWN;
 	assert_int_equal(post(link_path(), FORM, body, strlen(body)), 410);
 	assert_int_equal(get(link_path()), 410);
 	assert_non_null(strstr(answer, "withdrawn"));
 	fake.state = LINK_FROZEN;
 	assert_int_equal(post(link_path(), FORM, body, strlen(body)), 423);
+	usleep(60000);
 	assert_int_equal(get(link_path()), 200);
 	assert_non_null(strstr(answer, "is frozen"));
 	assert_non_null(strstr(answer, "name=\"code\""));
