@@ -64,16 +64,12 @@ folders_draw(struct view *v)
 		if (n->unread)
 			(void)snprintf(unread, sizeof(unread),
 			    "%" PRIu64 " unread", n->unread);
-		if (i == f->list.at)
-			paint_fill(y, 0, paint_cols(), PAINT_SELECT);
-		(void)paint_format(y, 0, paint_cols(),
-		    i == f->list.at ? PAINT_SELECT :
+		(void)paint_format(y, 2, paint_cols() - 2,
 		    n->unread ? PAINT_BOLD : PAINT_PLAIN,
-		    "%c %-10s %8" PRIu64 "  %s",
-		    i == f->list.at ? '>' : ' ',
+		    "%-10s %8" PRIu64 "  %s",
 		    words_folder((enum folder)(i + 1)), n->messages, unread);
 		if (i == f->list.at)
-			paint_cursor(y, 0, true);
+			paint_mark(y);
 	}
 }
 

@@ -176,15 +176,13 @@ help_draw(struct view *v)
 			break;
 		view_key_name(verb->key, key, sizeof(key));
 		view_key_name(verb->twin, twin, sizeof(twin));
-		(void)paint_text(y, 0, 1, PAINT_BOLD,
-		    i == h->list.at ? ">" : " ");
 		(void)paint_format(y, 2, 15, PAINT_BOLD, "%s%s%s", key,
 		    *twin ? ", " : "", twin);
 		(void)paint_format(y, 18, paint_cols() - 18,
 		    view_verb_valid(under, verb) ? PAINT_PLAIN : PAINT_FRAME,
 		    "%s: %s", verb->name, verb->text);
 		if (i == h->list.at)
-			paint_cursor(y, 0, true);
+			paint_mark(y);
 	}
 }
 
@@ -332,10 +330,10 @@ palette_draw(struct view *v)
 	    i++, y++) {
 		verb = p->matches[i];
 		view_key_name(verb->key, key, sizeof(key));
-		(void)paint_format(y, 0, paint_cols(),
-		    i == p->list.at ? PAINT_SELECT : PAINT_PLAIN,
-		    "%c %-18s %-9s %s", i == p->list.at ? '>' : ' ',
-		    verb->name, key, verb->text);
+		(void)paint_format(y, 2, paint_cols() - 2, PAINT_PLAIN,
+		    "%-18s %-9s %s", verb->name, key, verb->text);
+		if (i == p->list.at)
+			paint_mark(y);
 	}
 	if (p->list.count == 0)
 		(void)paint_text(top + 2, 2, paint_cols() - 2, PAINT_PLAIN,

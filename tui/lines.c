@@ -155,10 +155,8 @@ lines_draw(struct lines *l, int top, int below)
 		return;
 	fit(l, below - top);
 	for (i = l->top; i < l->count && y < below; i++) {
-		if (i == l->at) {
-			(void)paint_text(y, 0, 1, PAINT_BOLD, ">");
-			paint_cursor(y, 0, true);
-		}
+		if (i == l->at)
+			paint_mark(y);
 		y = draw_line(&l->rows[i], y, below);
 	}
 	if (i < l->count)

@@ -174,17 +174,13 @@ static void
 draw_row(const struct mailbox *m, int y, size_t i)
 {
 	const struct center_row *r = &m->rows.rows[i];
-	bool here = i == m->list.at;
-	enum paint_style style = here ? PAINT_SELECT :
-	    r->unread ? PAINT_BOLD : PAINT_PLAIN;
+	enum paint_style style = r->unread ? PAINT_BOLD : PAINT_PLAIN;
 	int cols = paint_cols(), name = cols >= 100 ? 30 : cols >= 60 ? 22 : 12;
 	char date[12], from[420];
 	int x = 4;
 
-	if (here)
-		paint_fill(y, 0, cols, style);
-	(void)paint_format(y, 0, 4, style, "%c%c%c", here ? '>' : ' ',
-	    r->unread ? 'N' : ' ', r->attachments ? '@' : ' ');
+	(void)paint_format(y, 1, 3, style, "%c%c", r->unread ? 'N' : ' ',
+	    r->attachments ? '@' : ' ');
 	words_date(r->time, date);
 	if (cols < 60) /* "11-23", or the year alone */
 		date[date[4] == '-' ? 4 : 5] = '\0';
@@ -194,8 +190,8 @@ draw_row(const struct mailbox *m, int y, size_t i)
 	(void)paint_text(y, x, name, style, from);
 	x += name + 1;
 	(void)paint_text(y, x, cols - x, style, subject(r));
-	if (here)
-		paint_cursor(y, 0, true);
+	if (i == m->list.at)
+		paint_mark(y);
 }
 
 static void

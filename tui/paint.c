@@ -82,6 +82,13 @@ set_style(enum paint_style style)
 	    term_colour() ? styles[style].pair : 0, NULL);
 }
 
+void
+paint_mark(int y)
+{
+	(void)paint_text(y, 0, 1, PAINT_SELECT, ">");
+	paint_cursor(y, 0, true);
+}
+
 /* A row being put together. */
 struct row {
 	wchar_t text[CELLS_MAX];

@@ -49,6 +49,9 @@ void paint_fence(int y, int x);
  * below; returns the first row that is free. */
 int paint_paragraph(int y, int x, int width, int below,
     enum paint_style style, const char *text);
+/* The mark of what is chosen, at the left edge of row y, with the cursor on
+ * it: the one thing that changes when one moves through a list. */
+void paint_mark(int y);
 /* Where the hardware cursor is to stand (it follows the focus). */
 void paint_cursor(int y, int x, bool visible);
 

@@ -26,6 +26,8 @@ static struct {
 	char leave[128];        /* what a crash handler writes */
 	size_t leave_len;
 	struct input in;
+	struct key held;        /* decoded by term_more, not taken yet */
+	bool holds;
 	sigset_t waiting;       /* signal mask while waiting */
 } term;
 
@@ -341,7 +343,11 @@ take_size(void)
 static bool
 key_ready(bool flush, struct key *k)
 {
-	return input_next(&term.in, flush, k) == LL_OK;
+	if (!term.holds)
+		return input_next(&term.in, flush, k) == LL_OK;
+	*k = term.held;
+	term.holds = false;
+	return true;
 }
 
 bool
@@ -349,7 +355,11 @@ term_more(void)
 {
 	struct pollfd p = { STDIN_FILENO, POLLIN, 0 };
 
-	return term.in.len > 0 || poll(&p, 1, 0) > 0;
+	/* only a key counts: a sequence without a meaning would put the
+	 * drawing off for ever */
+	if (!term.holds)
+		term.holds = key_ready(false, &term.held);
+	return term.holds || poll(&p, 1, 0) > 0;
 }
 
 static int
@@ -392,19 +402,16 @@ term_wait(int other_fd, int timeout_ms, struct key *k)
 			return TERM_HANGUP;
 		if (n < 0)
 			continue;
-		if (n == 0 && input_waits(&term.in)) {
-			if (key_ready(true, k))
-				return TERM_KEY;
-			continue;
-		}
+		/* input that makes no key ends the wait too: what was put
+		 * off because more was coming is to be drawn then */
 		if (n == 0)
-			return TERM_TIMEOUT;
-		if (p[0].revents) {
-			r = input_read(&term.in, STDIN_FILENO);
-			if (r == LL_EOF)
-				return TERM_HANGUP;
-			continue;
-		}
-		return TERM_OTHER;
+			return input_waits(&term.in) && key_ready(true, k) ?
+			    TERM_KEY : TERM_TIMEOUT;
+		if (!p[0].revents)
+			return TERM_OTHER;
+		r = input_read(&term.in, STDIN_FILENO);
+		if (r == LL_EOF)
+			return TERM_HANGUP;
+		return key_ready(false, k) ? TERM_KEY : TERM_TIMEOUT;
 	}
 }

@@ -197,6 +197,19 @@ def test_double_q_goes_back_once():
         assert screen.wait_end() == 0
 
 
+def test_a_key_costs_few_bytes():
+    with Cards() as screen:
+        screen.wait("Message number 100")
+        for key in "jjjkj":
+            screen.settle()
+            before = len(screen.bytes)
+            screen.send(key).settle()
+            assert 0 < len(screen.bytes) - before < 40, screen.bytes[before:]
+            assert screen.emulator.cursor.x == 0
+        # a key and an unknown sequence behind it: the key is shown
+        screen.send("j\x1b[99~").wait("^>N .* number 96,")
+
+
 def test_help_and_palette():
     with Cards() as screen:
         screen.wait("Message number 100")
