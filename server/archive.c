@@ -178,6 +178,7 @@ archive_backup(struct local *l, const char *path, char *why)
 	enum ll_result r;
 	int lock;
 
+	why[0] = '\0';
 	r = file_is_empty_dir(path);
 	if (r == LL_OK)
 		r = file_mkdir(path, 0700);
@@ -207,7 +208,7 @@ archive_backup(struct local *l, const char *path, char *why)
 	if (copy_remove_tree(stage) != LL_OK && r == LL_OK)
 		r = fail(LL_IO, stage, why);
 	(void)close(lock);
-	return r;
+	return r && why[0] == '\0' ? fail(r, path, why) : r;
 }
 
 /* --- restore --- */

@@ -25,7 +25,8 @@
 static int
 complain(enum ll_result r, const char *words)
 {
-	fprintf(stderr, "letterlock: %s\n", words);
+	if (words[0] != '\0')
+		fprintf(stderr, "letterlock: %s\n", words);
 	return ll_result_exit(r);
 }
 
@@ -214,7 +215,7 @@ run_verb(struct command *c)
 	if (r == LL_OK)
 		r = local_open(&c->local, why);
 	if (r) {
-		code = complain(r, why[0] != '\0' ? why : ll_result_text(r));
+		code = complain(r, why);
 		goto out;
 	}
 	v.store = e.store = c->local.store;
@@ -267,7 +268,7 @@ run_backup(struct command *c)
 	if (r == LL_OK)
 		r = archive_backup(&c->local, c->words[1], why);
 	local_close(&c->local);
-	return r ? complain(r, why[0] != '\0' ? why : ll_result_text(r)) : 0;
+	return r ? complain(r, why) : 0;
 }
 
 static int

@@ -187,8 +187,11 @@ test_gate(const struct house *h, char *why)
 	if (proc_run(h->paths[PROC_GATE], &h->owners[PROC_GATE],
 	    "--self-test", &status) == LL_OK && status == 0)
 		return LL_OK;
-	snprintf(why, CONFIG_WHY, "letterlock-gate: its self-test failed "
-	    "(exit status %d)", status);
+	/* it has said what is unfit, or the loader what is missing */
+	why[0] = '\0';
+	if (status == 255 || status == PROC_EXIT_FAILED)
+		snprintf(why, CONFIG_WHY, "letterlock-gate: its self-test "
+		    "could not be run or crashed");
 	return LL_IO;
 }
 
@@ -314,7 +317,8 @@ main(int argc, char **argv)
 	tidy_descriptors();
 	r = prepare(&house, &o, why);
 	if (r) {
-		house_say("%s", why);
+		if (why[0] != '\0')
+			house_say("%s", why);
 		control_close(&house);
 		house_finish(&house);
 		return r == LL_USAGE ? 2 : 1;

@@ -171,9 +171,11 @@ await_ready(struct local *l, char *why)
 		msg_destroy(m);
 		m = NULL;
 	} while (r == LL_OK && !ready);
-	if (r == LL_EOF)
+	if (r == LL_EOF) {
 		/* the store has said why */
-		snprintf(why, CONFIG_WHY, "the store could not be started");
+		why[0] = '\0';
+		return LL_DENIED;
+	}
 	return r;
 }
 

@@ -29,7 +29,7 @@ LL_MUST enum ll_result local_control(struct local *l);
 
 /* local_control and a store channel from there, or an own store; waits a few
  * seconds while somebody else has the directory.  why (CONFIG_WHY bytes) has a
- * line for the person on failure. */
+ * line for the person on failure; it is empty when the store has said it. */
 LL_MUST enum ll_result local_open(struct local *l, char *why);
 
 /* Ends an own store (it finishes its commits first) and closes. */

@@ -157,13 +157,13 @@ become(const char *path, char *const argv[], char *const env[],
 	if (!owner->keep && (syscall(SYS_setgroups, 1, &owner->gid) != 0 ||
 	    syscall(SYS_setresgid, owner->gid, owner->gid, owner->gid) != 0 ||
 	    syscall(SYS_setresuid, owner->uid, owner->uid, owner->uid) != 0))
-		_exit(127);
+		_exit(PROC_EXIT_FAILED);
 	if (fd == 3)
 		(void)fcntl(3, F_SETFD, 0);
 	else if (fd >= 0 && dup2(fd, 3) != 3)
-		_exit(127);
+		_exit(PROC_EXIT_FAILED);
 	(void)execve(path, argv, env);
-	_exit(127);
+	_exit(PROC_EXIT_FAILED);
 }
 
 static pid_t

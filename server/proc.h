@@ -58,6 +58,10 @@ struct proc_owner {
 LL_MUST enum ll_result proc_owner(const char *name, const struct config *c,
     struct proc_owner *owner_r);
 
+/* Exit status of a child that could not become the program.  A program that
+ * ends with another one has said why itself (the dynamic loader: 127). */
+#define PROC_EXIT_FAILED 126
+
 /* Starts a program with fd as its descriptor 3 (not closed here), descriptors
  * 0 and 1 as ours, no other ones, signals as at birth, and an environment of
  * a few harmless variables.  It is no copy of this process (vfork), so memory

@@ -19,10 +19,13 @@
 #define STOP_MS 10000            /* for the pairs, relay and portal */
 #define STOP_STORE_MS 60000      /* for the store to finish its commits */
 
+/* One line says why a start failed; words are NULL when the program has said
+ * it. */
 static void
-fail_start(struct house *h, const char *words)
+fail_start(struct house *h, enum proc p, const char *words)
 {
-	house_say("%s", words);
+	if (words != NULL)
+		house_say("%s %s", proc_table[p].name, words);
 	h->exit_code = 1;
 	service_stop(h);
 }
@@ -101,6 +104,8 @@ store_arrived(void *arg, int fd)
 	}
 }
 
+static void restart_later(struct service *s, bool soon);
+
 static enum ll_result
 start_store(struct house *h, struct child *c)
 {
@@ -121,6 +126,7 @@ service_start(struct service *s)
 {
 	struct house *h = s->house;
 	enum ll_result r;
+	char why[120];
 
 	if (h->stopping)
 		return;
@@ -132,12 +138,16 @@ service_start(struct service *s)
 		    store_arrived, s->child);
 	if (r == LL_OK)
 		return;
-	house_say("%s: cannot be started: %s", proc_table[s->proc].name,
-	    r == LL_IO ? strerror(errno) : ll_result_text(r));
-	if (s->child != NULL && s->child->pid > 0)
+	if (s->child != NULL && s->child->pid > 0) {
 		(void)kill(s->child->pid, SIGKILL);
-	else if (!h->announced)
-		fail_start(h, "start given up");
+		return;
+	}
+	snprintf(why, sizeof(why), "cannot be started: %s", r == LL_IO ?
+	    strerror(errno) : ll_result_text(r));
+	if (!h->announced)
+		fail_start(h, s->proc, why);
+	else
+		restart_later(s, true);
 }
 
 static void
@@ -189,11 +199,12 @@ service_ended(struct child *c, int status)
 	if (h->stopping)
 		return;
 	describe_end(status, how, sizeof(how));
-	house_say("%s %s", proc_table[c->proc].name, how);
 	if (!h->announced && !s->was_ready) {
-		fail_start(h, "start given up");
+		fail_start(h, c->proc, WIFEXITED(status) && status != 0 &&
+		    WEXITSTATUS(status) != PROC_EXIT_FAILED ? NULL : how);
 		return;
 	}
+	house_say("%s %s", proc_table[c->proc].name, how);
 	/* relay and portal take up a new configuration by ending */
 	restart_later(s, soon && status != 0);
 }
@@ -253,7 +264,7 @@ service_message(struct child *c, struct msg *m)
 		    !h->services[p].child->ready)
 			return;
 	if (pair_listen(h) != LL_OK)
-		fail_start(h, "out of memory");
+		fail_start(h, PROC_GATE, "cannot be started: out of memory");
 	else
 		announce(h);
 }
