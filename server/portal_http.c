@@ -24,8 +24,7 @@ static const struct {
 	{ "X-Robots-Tag", "noindex, nofollow, noarchive" },
 	{ "Cross-Origin-Opener-Policy", "same-origin" },
 	{ "Cross-Origin-Resource-Policy", "same-origin" },
-	{ "Permissions-Policy", "camera=(), microphone=(), geolocation=(), "
-	    "interest-cohort=()" },
+	{ "Permissions-Policy", "camera=(), microphone=(), geolocation=()" },
 };
 
 static const char page_policy[] = "default-src 'none'; style-src 'self'; "

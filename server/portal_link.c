@@ -70,7 +70,8 @@ put_form(struct request *q, struct page *p, const char *alarm)
 	    "<input id=\"code\" name=\"code\" type=\"text\" maxlength=\"40\" "
 	    "required autocapitalize=\"characters\" autocomplete=\"off\" "
 	    "spellcheck=\"false\" aria-describedby=\"code-hint");
-	page_raw(p, alarm != NULL ? " alarm\" aria-invalid=\"true\"" : "\"");
+	page_raw(p, alarm != NULL ? " alarm\" aria-invalid=\"true\" autofocus" :
+	    "\"");
 	page_raw(p, " value=\"");
 	page_foreign(p, q->code, strlen(q->code), CLEAN_LINE);
 	page_raw(p, "\">\n<div><button type=\"submit\">Open the message"
@@ -88,7 +89,8 @@ show_form(struct request *q, unsigned status, unsigned retry_secs,
 
 	site_words(&q->path.secret, first, second);
 	page_init(&p);
-	page_begin(&p, q->portal->org, "A message for you");
+	page_begin(&p, q->portal->org, alarm != NULL ? "Please look again" :
+	    "A message for you");
 	page_heading(&p, "A message for you");
 	page_raw(&p, "<div class=\"words\"><p>The sender reads these two words "
 	    "to you:</p>\n<p><strong id=\"site-words\">");

@@ -37,7 +37,9 @@ reply_form_put(struct page *p, const struct reply_form *f,
 	if (f->to != NULL) {
 		page_raw(p, "<p class=\"hint\" id=\"reply-hint\">Only ");
 		page_foreign(p, f->to, strlen(f->to), CLEAN_LINE);
-		page_raw(p, " can open it.</p>\n");
+		page_raw(p, " can open it. Take your time: this page closes 15 "
+		    "minutes after the last click, but a text that is sent "
+		    "too late comes back to you.</p>\n");
 	}
 	page_raw(p, "<textarea id=\"reply\" name=\"reply\" rows=\"8\"");
 	page_raw(p, f->to != NULL ? " aria-describedby=\"reply-hint\">\n" :
@@ -248,7 +250,7 @@ begin_file(struct request *q, const char *name, const char *type)
 	if (++r->files > REPLY_FILES_MAX)
 		return LL_TOOBIG;
 	return upload_begin(&t, OBJECT_ATTACHMENT, name, type_of(type),
-	    q->length, &r->e, &r->file);
+	    q->length - r->file_bytes, &r->e, &r->file);
 }
 
 static enum ll_result

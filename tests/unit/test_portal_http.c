@@ -426,6 +426,24 @@ too_large_keeps_the_text(void **state)
 	assert_int_equal(fake.blobs, blobs);
 }
 
+/* The page had closed while the text was written: it comes back. */
+static void
+too_late_keeps_the_text(void **state)
+{
+	static char body[4000];
+	unsigned replies = fake.replies;
+	size_t len;
+
+	(void)state;
+	unlock();
+	len = build_reply(body, "Written <for> an hour", 500);
+	cookie[5] = cookie[5] == '7' ? '8' : '7';
+	assert_int_equal(send_reply(body, len), 403);
+	assert_non_null(strstr(answer, "Written &lt;for&gt; an hour</text"));
+	assert_non_null(strstr(answer, "this page had been closed"));
+	assert_int_equal(fake.replies, replies);
+}
+
 static void
 odd_requests_are_refused(void **state)
 {
@@ -526,6 +544,7 @@ main(void)
 		cmocka_unit_test(reply_is_sealed_for_the_author),
 		cmocka_unit_test(same_form_has_same_idempotency),
 		cmocka_unit_test(too_large_keeps_the_text),
+		cmocka_unit_test(too_late_keeps_the_text),
 		cmocka_unit_test(odd_requests_are_refused),
 		cmocka_unit_test(close_forgets),
 		cmocka_unit_test(ended_token_closes_the_page),
