@@ -23,8 +23,9 @@
  * EPERM; whatever else is not allowed kills the process (SIGSYS).
  */
 #define SANDBOX_BASE     0x0001u /* read write poll epoll memory time futex
-                                    signals exit getrandom fstat lseek close
-                                    dup fcntl sendmsg recvmsg shutdown */
+                                    signals exit getrandom fstat lseek fsync
+                                    close dup fcntl sendmsg recvmsg
+                                    shutdown */
 #define SANDBOX_THREADS  0x0002u /* clone for threads, sched_* */
 #define SANDBOX_FILES    0x0004u /* openat, unlinkat, renameat, linkat, fsync,
                                     fdatasync, ftruncate, mkdirat, getdents */

@@ -97,7 +97,7 @@ static const struct call calls[] = {
 	CALL(rename, FILES), CALL(renameat, FILES),
 	CALL(renameat2, FILES), CALL(link, FILES),
 	CALL(linkat, FILES), CALL(mkdir, FILES), CALL(mkdirat, FILES),
-	CALL(rmdir, FILES), CALL(fsync, FILES), CALL(fdatasync, FILES),
+	CALL(rmdir, FILES), CALL(fsync, ANY), CALL(fdatasync, ANY),
 	CALL(syncfs, FILES), CALL(sync_file_range, FILES),
 	CALL(ftruncate, ANY), CALL(truncate, FILES),
 	CALL(fallocate, FILES), CALL(flock, FILES), CALL(fchmod, FILES),

@@ -21,13 +21,11 @@
 #define AGENT_FD 3
 #define LOCKED_BYTES 131072      /* of guarded memory, at least */
 
-/* No file is ever opened by name (terminfo was read before), no network, no
- * program started.  FILES is for fsync on the blobs that the store hands in
- * (Landlock allows no path), SOCKPAIR for anonymous memory files. */
+/* No file is ever opened by name (terminfo was read before; blobs come as
+ * descriptors from the store), no network, no program started. */
 static const struct sandbox sandbox = {
 	.program = "letterlock-tui",
-	.calls = SANDBOX_BASE | SANDBOX_FILES | SANDBOX_SOCKPAIR |
-	    SANDBOX_TTY,
+	.calls = SANDBOX_BASE | SANDBOX_TTY,
 	.address_space_mib = 4608,
 	.open_files = 64,
 	.no_children = true,
