@@ -28,3 +28,6 @@ $(B)/tests/unit/shim_disk.so: tests/unit/shim_disk.c
 	$(call say,LD,$@)
 	$(Q)$(CC) -D_GNU_SOURCE -std=c11 $(WARN) -O1 -fPIC -shared -o $@ $<
 $(B)/tests/unit/test_store_limits: $(B)/tests/unit/shim_disk.so
+
+OBJS_fuzz_store_request = $(OBJS_storeprogram)
+LIBS_fuzz_store_request = -lsqlite3
