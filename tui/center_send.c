@@ -301,6 +301,9 @@ put_recipient(struct sending *s, struct msg *m, size_t i)
 	msg_put_u64(m, F_ROUTE, row->route);
 	if (has_link(row)) {
 		center_link_put(m, &s->links[i]);
+		/* The pair's known code: the reason says so. */
+		if (s->links[i].is_known)
+			msg_put_u64(m, F_FLAGS, 1);
 	} else if (row->route == ROUTE_INTERNAL && !row->held) {
 		r = seal_box(row->seal_pk, &ctx, s->d->key.data,
 		    s->d->key.len, &box, &len);
@@ -371,36 +374,18 @@ make_request(struct sending *s, struct msg **m_r)
 	return LL_OK;
 }
 
-static enum ll_result
-tell_code(const struct sending *s, size_t k, struct center_recipient *r)
-{
-	char *reason;
-
-	center_link_tell(&s->links[k], r);
-	if (!s->links[k].is_known)
-		return LL_OK;
-	/* The plan's words: nothing has to be told this time. */
-	reason = strdup(s->p->rows[k].reason);
-	if (!reason)
-		return LL_NOMEM;
-	free(r->reason);
-	r->reason = reason;
-	return LL_OK;
-}
-
-static enum ll_result
+static void
 tell_codes(const struct sending *s, struct center_sent *sent)
 {
-	enum ll_result r = LL_OK;
 	size_t i, k;
 
 	for (i = 0; i < sent->count; i++)
-		for (k = 0; r == LL_OK && k < s->p->count; k++)
+		for (k = 0; k < s->p->count; k++)
 			if (has_link(&s->p->rows[k])
 			    && strcasecmp(s->p->rows[k].address,
 			    sent->rows[i].address) == 0)
-				r = tell_code(s, k, &sent->rows[i]);
-	return r;
+				center_link_tell(&s->links[k],
+				    &sent->rows[i]);
 }
 
 static enum ll_result
@@ -424,7 +409,7 @@ commit(struct sending *s, bool repeated, struct center_sent *sent)
 		center_sent_finish(sent);
 		r = center_status(s->c, &s->envelope.message, sent);
 	} else {
-		r = tell_codes(s, sent);
+		tell_codes(s, sent);
 	}
 	sent->id = s->envelope.message;
 	sent->thread = s->envelope.thread;

@@ -118,10 +118,10 @@ status_json(const struct center_sent *s)
 	for (i = 0; list && i < s->count; i++) {
 		row = &s->rows[i];
 		if (json_array_append_new(list, json_pack(
-		    "{s:s,s:s,s:s,s:o,s:o,s:o,s:o,s:o}",
+		    "{s:s,s:s,s:s,s:s,s:o,s:o,s:o,s:o,s:o}",
 		    "address", row->address, "route", route_name(row->route),
 		    "state", delivery_state_name(row->state),
-		    "events", events_json(row), "expires",
+		    "reason", row->reason, "events", events_json(row), "expires",
 		    exec_json_time(row->expires), "code",
 		    exec_json_text(row->has_code ? row->code : NULL),
 		    "phonetic",
