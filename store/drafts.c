@@ -201,6 +201,8 @@ object_delete(struct store *s, struct request *q)
 
 	if (!view_id(q->v, F_OBJECT_ID, &object))
 		return LL_USAGE;
+	if (object_upload_cancel(s, q->peer, &object))
+		return LL_OK;
 	r = own(s, q, &message, &version);
 	if (r == LL_OK)
 		r = object_drop(s, &message, &object);

@@ -20,6 +20,10 @@ LL_MUST enum ll_result object_upload_new(struct store *s, struct request *q,
 /* BLOB_COMMIT, PORTAL_COMMIT. */
 LL_MUST enum ll_result object_upload_end(struct store *s, struct request *q,
     const struct object_place *place);
+/* Gives up an upload of that peer that was not committed; false when there is
+ * none. */
+bool object_upload_cancel(struct store *s, const struct peer *p,
+    const struct id *object);
 /* Every OBJECT of a SEND or PORTAL_REPLY: inserts those with DATA, checks that
  * the others were uploaded to that place; puts them in order and removes what
  * was uploaded there and is not named. */

@@ -219,6 +219,20 @@ object_upload_new(struct store *s, struct request *q,
 	return LL_OK;
 }
 
+bool
+object_upload_cancel(struct store *s, const struct peer *p,
+    const struct id *object)
+{
+	struct object_upload **at;
+
+	for (at = &s->uploads; *at != NULL; at = &(*at)->next)
+		if ((*at)->peer == p && id_equal(&(*at)->object, object)) {
+			forget(s, at);
+			return true;
+		}
+	return false;
+}
+
 /* Gives the file its name for good. */
 static enum ll_result
 link_file(struct store *s, struct object_upload *u)
