@@ -25,6 +25,7 @@ struct sftp_box {
 /* A file is the one or the other. */
 struct sftp_file {
 	bool writing;
+	bool begun, attached;        /* a blob is open; it is in the draft */
 	struct sftp_reader reader;
 	struct sftp_writer writer;
 	struct id draft, object;
@@ -303,10 +304,28 @@ pick_from_mail(struct sftp_box *b, const struct sftp_path *path,
 	return secret_copy(key_r, b->mail.key.data, b->mail.key.len);
 }
 
+/* Tells the store that an upload came to nothing; what it says does not
+ * matter: the end of the channel would say the same. */
+static void
+give_up(struct sftp_box *b, const struct sftp_file *file)
+{
+	struct msg *m;
+	enum ll_result r;
+
+	r = msg_create(MSG_REQUEST, OP_OBJECT_DELETE, &m);
+	if (r)
+		return;
+	msg_put_id(m, F_MESSAGE_ID, &file->draft);
+	msg_put_id(m, F_OBJECT_ID, &file->object);
+	r = desk_ask(b->desk, m, NULL);
+	(void)r;
+}
+
 static void
 box_close(void *ctx, struct sftp_file *file)
 {
-	(void)ctx;
+	if (file->writing && file->begun && !file->attached)
+		give_up(ctx, file);
 	if (file->writing)
 		sftp_writer_finish(&file->writer);
 	else
@@ -393,6 +412,7 @@ begin_upload(struct sftp_box *b, struct draft *d, struct sftp_file *file)
 			close(fd);
 		return r;
 	}
+	file->begun = true;
 	file->draft = d->id;
 	return sftp_writer_begin(&file->writer, fd, &d->key, &d->id,
 	    &file->object, room < limit ? room : limit);
@@ -482,7 +502,9 @@ box_commit(void *ctx, struct sftp_file *file)
 		r = commit_blob(b, file);
 	if (r == LL_OK)
 		r = enter_in_draft(b, file);
-	return r;
+	file->attached = r == LL_OK;
+	/* "no such file" would tell the person nothing */
+	return r == LL_NOTFOUND ? LL_CONFLICT : r;
 }
 
 /* --- the rest --- */
@@ -550,6 +572,11 @@ box_words(void *ctx, enum ll_result r)
 		snprintf(b->words, sizeof(b->words),
 		    "locked: passphrase needed (log in with it, or unlock on "
 		    "the screen of this connection)");
+	else if (r == LL_CONFLICT)
+		snprintf(b->words, sizeof(b->words),
+		    "the draft was sent or deleted meanwhile, or the server "
+		    "was restarted, or there is such a name: look and try "
+		    "again");
 	else if (r == LL_USAGE)
 		snprintf(b->words, sizeof(b->words),
 		    "a file is sent whole, from its first byte to its last");

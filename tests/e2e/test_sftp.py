@@ -149,6 +149,37 @@ def test_above_the_limit_is_refused_and_leaves_nothing():
         assert "fits.bin" in names(ada, "/")
 
 
+def test_uploads_that_failed_hold_no_place():
+    house, ada, bob = a_house(attachment_max="100K")
+    with house:
+        big, fits = make_file(house, "b", 200 << 10), make_file(house, "f", 9)
+        ada.sftp(f"-put {big} /b\n" * 20 + f"put {fits} /f\n")
+        assert names(ada, "/") == ["f"]
+
+
+def test_the_quota_is_refused_early():
+    house, ada, bob = a_house(quota="1M")
+    with house:
+        ada.scp(make_file(house, "a", 600 << 10), ":/")
+        big = make_file(house, "b", 30 << 20)
+        done = ada.scp(big, ":/", check=False)
+        assert done.code != 0 and "quota" in done.err, done.err
+        assert names(ada, "/") == ["a"]
+        ada.sftp("rm /a\n")
+        ada.scp(make_file(house, "c", 600 << 10), ":/")
+        assert names(ada, "/") == ["c"]
+
+
+def test_an_upload_outlives_a_restart_of_the_store_or_says_so():
+    house, ada, bob = a_house()
+    with house:
+        ada.scp(make_file(house, "a", 10), ":/")
+        for p in house.procs("letterlock-store"):
+            p.kill()
+        ada.scp(make_file(house, "b", 100000), ":/")
+        assert sorted(names(ada, "/")) == ["a", "b"]
+
+
 def test_a_locked_vault_denies():
     house, ada, bob = a_house()
     with house:
