@@ -13,7 +13,9 @@
 
 #include "store/loop.h"
 
-#define LINGER_MS 2000
+#define WRITE_MS 5000
+#define LINGER_MS 10000
+#define LINGER_BYTES (1024u * 1048576)
 
 static const struct {
 	const char *name, *value;
@@ -135,7 +137,7 @@ write_by_hand(gnutls_session_t tls, int fd, const char *data, size_t len)
 	struct pollfd p = { fd, POLLOUT, 0 };
 	ssize_t n;
 
-	while (len > 0 && poll(&p, 1, LINGER_MS) > 0) {
+	while (len > 0 && poll(&p, 1, WRITE_MS) > 0) {
 		n = tls != NULL ? gnutls_record_send(tls, data, len) :
 		    send(fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n == GNUTLS_E_AGAIN || n == GNUTLS_E_INTERRUPTED ||
@@ -148,22 +150,22 @@ write_by_hand(gnutls_session_t tls, int fd, const char *data, size_t len)
 	}
 }
 
-/* Lets the client read the answer before the connection is reset by what it
- * is still sending. */
+/* What the client still sends is thrown away, undecrypted, for a while: most
+ * browsers read an answer only when they have sent all, and a reset takes it
+ * from some of them. */
 static void
 linger(gnutls_session_t tls, int fd)
 {
-	static const size_t enough = 16 * 1048576;
 	struct pollfd p = { fd, POLLIN, 0 };
 	uint64_t until = loop_now_ms() + LINGER_MS, now;
 	size_t got = 0;
-	char sink[16384];
+	char sink[65536];
 	ssize_t n = 1;
 
 	if (tls != NULL)
 		(void)gnutls_bye(tls, GNUTLS_SHUT_WR);
 	(void)shutdown(fd, SHUT_WR);
-	while (n > 0 && got < enough && (now = loop_now_ms()) < until) {
+	while (n > 0 && got < LINGER_BYTES && (now = loop_now_ms()) < until) {
 		if (poll(&p, 1, (int)(until - now)) <= 0)
 			return;
 		n = recv(fd, sink, sizeof(sink), MSG_DONTWAIT);
