@@ -171,7 +171,8 @@ remember_contact(struct store *s, const struct sending *w,
 {
 	return db_run(s->db, "INSERT INTO contacts (user, address, last)"
 	    " VALUES (?1, lower(?2), ?3) ON CONFLICT DO UPDATE SET last ="
-	    " excluded.last WHERE excluded.last > last + 3600", "dti", &w->author, address, w->q->now);
+	    " excluded.last WHERE excluded.last > last + 3600", "dti",
+	    &w->author, address, w->q->now);
 }
 
 static void
