@@ -39,8 +39,8 @@ fuzzers: $(addprefix $(B)/tests/fuzz/,$(FUZZERS))
 check:
 	@contrib/deps.sh build test
 	@$(MAKE) --no-print-directory -j$(JOBS) programs unit-tests
-	@$(MAKE) --no-print-directory lint
-	@tests/run $(TESTS)
+	@lint=0; $(MAKE) --no-print-directory lint || lint=1; \
+	  tests/run $(TESTS) && exit $$lint
 
 asan:
 	@contrib/deps.sh build test

@@ -44,7 +44,6 @@ BUILD = os.environ.get("LL_BUILD") or os.path.join(TOP, "build")
 SOAK = bool(os.environ.get("LL_SOAK"))
 TEST_SECS = 120 * (20 if SOAK else 1)
 PASSPHRASE = "violet lantern nine harbours"
-DIRTY = ("AddressSanitizer", "runtime error:", "LeakSanitizer")
 
 # Orphans of the daemon come to this process, so that it finds them.
 ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
@@ -52,7 +51,6 @@ ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
 # What the servers' programs inherit: no agent, no locale of the tester's.
 ENV = {k: v for k, v in os.environ.items()
        if k not in ("SSH_AUTH_SOCK", "DISPLAY", "TERM", "NO_COLOR")}
-ENV.setdefault("ASAN_OPTIONS", "detect_leaks=0:abort_on_error=1")
 if "build-asan" in BUILD:
     ENV.setdefault("LETTERLOCK_SANDBOX", "off")
 
@@ -164,6 +162,11 @@ class House:
         for folder in (self.outbox, self.logs):
             os.mkdir(folder, 0o700)
         self.env = dict(ENV, **(env or {}))
+        # what a sanitizer finds in any program stands here (make asan)
+        reports = f"log_path={self.logs}/sanitizer"
+        self.env.setdefault("ASAN_OPTIONS",
+                            f"detect_leaks=0:abort_on_error=1:{reports}")
+        self.env.setdefault("UBSAN_OPTIONS", reports)
         self.daemon, self.users, self.known = None, {}, {}
         self.lock = threading.Lock()
         self.ssh_port, self.portal_port = free_port(), free_port()
@@ -191,7 +194,7 @@ class House:
     def __exit__(self, kind, value, trace):
         if kind is not None and not issubclass(kind, Skip):
             self.show_logs()
-        self.close()
+        self.close(kind is None)
 
     # -- set-up
 
@@ -318,7 +321,8 @@ class House:
                 p.kill()
             time.sleep(0.02)
 
-    def close(self):
+    def close(self, strict=False):
+        """Stops everything; strict: a sanitizer's report is a failure."""
         if self not in House.all:
             return
         House.all.remove(self)
@@ -329,8 +333,20 @@ class House:
             self.stop()
         finally:
             self.kill_rest()
+            reports = self.reports()
             if not os.environ.get("LL_KEEP"):
                 shutil.rmtree(self.base, ignore_errors=True)
+        if strict and reports:
+            raise Failure("a sanitizer reports:\n" + reports)
+
+    def reports(self):
+        text = ""
+        for name in os.listdir(self.logs):
+            if name.startswith("sanitizer"):
+                with open(os.path.join(self.logs, name), encoding="utf-8",
+                          errors="replace") as f:
+                    text += f.read()[:4000]
+        return text
 
     # -- people
 
