@@ -73,6 +73,21 @@ static const char *const set_up[] = {
 	"PRAGMA cache_size=-32768",
 };
 
+/* A file system that cannot do WAL leaves another mode, silently. */
+static bool
+is_wal(sqlite3 *handle)
+{
+	sqlite3_stmt *st = NULL;
+	bool wal = false;
+
+	if (sqlite3_prepare_v2(handle, "PRAGMA journal_mode", -1, &st,
+	    NULL) == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW)
+		wal = strcmp((const char *)sqlite3_column_text(st, 0),
+		    "wal") == 0;
+	(void)sqlite3_finalize(st);
+	return wal;
+}
+
 enum ll_result
 db_open(const char *path, struct db **db_r, const char **why_r)
 {
@@ -97,6 +112,8 @@ db_open(const char *path, struct db **db_r, const char **why_r)
 	for (i = 0; code == SQLITE_OK && i < sizeof(set_up) / sizeof(*set_up);
 	    i++)
 		code = sqlite3_exec(db->handle, set_up[i], NULL, NULL, NULL);
+	if (code == SQLITE_OK && !is_wal(db->handle))
+		code = SQLITE_CANTOPEN;
 	if (code != SQLITE_OK) {
 		*why_r = sqlite3_errstr(code);
 		db_close(db);

@@ -171,6 +171,8 @@ delivery_shred(struct store *s, struct delivery *d, enum link_state says)
 	static const struct id nobody;
 	enum ll_result r;
 
+	/* out of the write-ahead log, too, with this very commit */
+	s->truncate = true;
 	r = db_run(s->db, "UPDATE deliveries SET wrap = NULL"
 	    " WHERE delivery = ?1 AND wrap IS NOT NULL", "d", &d->id);
 	if (r == LL_OK && !id_equal(&d->user, &nobody)) {
@@ -359,13 +361,14 @@ expire_one(struct store *s, uint64_t now, const struct id *message,
 }
 
 enum ll_result
-delivery_expire(struct store *s, uint64_t now)
+delivery_expire(struct store *s, uint64_t now, bool *more_r)
 {
 	struct id due[BATCH], author[BATCH];
 	sqlite3_stmt *st;
 	enum ll_result r;
 	size_t n = 0, i;
 
+	*more_r = false;
 	r = db_query(s->db, &st, "SELECT message, author FROM messages WHERE"
 	    " expires > 0 AND expired = 0 AND expires <= ?1 LIMIT ?2", "iu",
 	    now, BATCH);
@@ -380,5 +383,6 @@ delivery_expire(struct store *s, uint64_t now)
 	r = LL_OK;
 	for (i = 0; r == LL_OK && i < n; i++)
 		r = expire_one(s, now, &due[i], &author[i]);
+	*more_r = r == LL_OK && n == BATCH;
 	return r;
 }

@@ -55,7 +55,9 @@ LL_MUST enum ll_result delivery_hand_over(struct store *s, uint64_t now,
  * delivery is left. */
 LL_MUST enum ll_result delivery_collect(struct store *s,
     const struct id *message);
-/* Messages whose time is over: every wrap goes, the outcome stays. */
-LL_MUST enum ll_result delivery_expire(struct store *s, uint64_t now);
+/* Messages whose time is over: every wrap goes, the outcome stays.  A hundred
+ * at once; *more_r: there may be more. */
+LL_MUST enum ll_result delivery_expire(struct store *s, uint64_t now,
+    bool *more_r);
 
 #endif

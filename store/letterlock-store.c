@@ -7,8 +7,10 @@
  * command's (role=local).  All other channels are made over those.
  */
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "keys/sandbox.h"
@@ -19,6 +21,7 @@
 #define CONTROL_FD 3
 #define CONFIGURE_MS 30000
 #define SECRETS_BYTES (512 * 1024)
+#define FILES_MAX 65536
 
 static const struct sandbox box = {
 	.program = "letterlock-store",
@@ -126,6 +129,24 @@ configure(struct store *s, int *first_r, enum peer_role *role_r,
 	return r;
 }
 
+/* A terminal's Ctrl-C is for letterlockd, which then says STOP: commits are
+ * finished first.  Each login takes a few descriptors. */
+static void
+prepare(void)
+{
+	static const int ignored[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE };
+	struct rlimit files;
+	size_t i;
+
+	for (i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+		(void)signal(ignored[i], SIG_IGN);
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+		return;
+	files.rlim_cur = files.rlim_max < FILES_MAX ? files.rlim_max :
+	    FILES_MAX;
+	(void)setrlimit(RLIMIT_NOFILE, &files);
+}
+
 int
 main(void)
 {
@@ -135,6 +156,7 @@ main(void)
 	enum ll_result r;
 	int first = -1;
 
+	prepare();
 	r = secret_setup(SECRETS_BYTES);
 	if (r == LL_OK)
 		r = configure(&s, &first, &role, &why);

@@ -9,6 +9,10 @@
 #include "store/link.h"
 #include "store/send.h"
 
+#define EVENTS_MAX 40
+#define DETAIL_MAX 300           /* characters */
+#define STATUS_BYTES (1024 * 1024)
+
 /* LL_OK when the asker wrote that message. */
 static enum ll_result
 own(struct store *s, struct request *q, struct id *message_r)
@@ -25,15 +29,20 @@ own(struct store *s, struct request *q, struct id *message_r)
 
 /* --- STATUS --- */
 
+/* The last events, in order.  The other server's words are cut, the more the
+ * fuller the answer is. */
 static enum ll_result
 put_events(struct store *s, struct msg *m, const struct id *delivery)
 {
+	const bool full = msg_view(m).len > STATUS_BYTES;
 	sqlite3_stmt *st;
 	enum ll_result r;
 
-	r = db_query(s->db, &st, "SELECT event, time, detail FROM log"
-	    " WHERE delivery = ?1 ORDER BY sequence LIMIT 100", "d",
-	    delivery);
+	r = db_query(s->db, &st, "SELECT event, time, detail FROM (SELECT"
+	    " sequence, event, time, substr(detail, 1, ?2) AS detail FROM log"
+	    " WHERE delivery = ?1 ORDER BY sequence DESC LIMIT ?3) ORDER BY"
+	    " sequence", "duu", delivery, full ? 0 : DETAIL_MAX,
+	    full ? 2 : EVENTS_MAX);
 	if (r != LL_OK)
 		return r;
 	while ((r = db_next(s->db, st)) == LL_OK) {

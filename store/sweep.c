@@ -5,6 +5,7 @@
 #include "store/sweep.h"
 
 #define HOUSE_MS 60000           /* expiry and clearing up, once a minute */
+#define SOON_MS 50               /* the next batch of what expired */
 #define DAY_SECS 86400
 #define FAILURE_SECS (30 * 86400)
 
@@ -74,17 +75,18 @@ on_house(void *arg)
 {
 	struct store *s = arg;
 	uint64_t now = store_now();
+	bool more = false;
 	enum ll_result r;
 
 	r = serve_job(s);
 	if (r == LL_OK)
-		serve_job_end(s, delivery_expire(s, now));
+		serve_job_end(s, delivery_expire(s, now, &more));
 	r = serve_job(s);
 	if (r == LL_OK)
 		serve_job_end(s, clear_up(s, now));
 	/* what was shredded shall not live on in the log for long */
 	s->truncate = true;
-	if (loop_timer(s->loop, HOUSE_MS, on_house, s, NULL) != LL_OK)
+	if (loop_timer(s->loop, more ? SOON_MS : HOUSE_MS, on_house, s, NULL) != LL_OK)
 		serve_die(s, "out of memory");
 }
 
