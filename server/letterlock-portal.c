@@ -36,7 +36,7 @@
 static const struct sandbox portal_sandbox = {
 	.program = "letterlock-portal",
 	.calls = SANDBOX_BASE | SANDBOX_THREADS | SANDBOX_ACCEPT |
-	    SANDBOX_SOCKOPT | SANDBOX_SOCKPAIR | SANDBOX_FILES,
+	    SANDBOX_SOCKOPT | SANDBOX_SOCKPAIR,
 	.open_files = 1024,
 };
 
