@@ -97,6 +97,9 @@ db_open(const char *path, struct db **db_r, const char **why_r)
 
 	*db_r = NULL;
 	*why_r = "out of memory";
+	/* one thread, one connection: no mutexes and no statistics of memory */
+	(void)sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
+	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 	db = calloc(1, sizeof(*db));
 	if (db == NULL)
 		return LL_NOMEM;
@@ -109,6 +112,9 @@ db_open(const char *path, struct db **db_r, const char **why_r)
 	if (code == SQLITE_OK)
 		code = sqlite3_db_config(db->handle,
 		    SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	if (code == SQLITE_OK)
+		code = sqlite3_db_config(db->handle,
+		    SQLITE_DBCONFIG_LOOKASIDE, NULL, 1024, 256);
 	for (i = 0; code == SQLITE_OK && i < sizeof(set_up) / sizeof(*set_up);
 	    i++)
 		code = sqlite3_exec(db->handle, set_up[i], NULL, NULL, NULL);

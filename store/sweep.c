@@ -86,7 +86,8 @@ on_house(void *arg)
 		serve_job_end(s, clear_up(s, now));
 	/* what was shredded shall not live on in the log for long */
 	s->truncate = true;
-	if (loop_timer(s->loop, more ? SOON_MS : HOUSE_MS, on_house, s, NULL) != LL_OK)
+	if (loop_timer(s->loop, more ? SOON_MS : HOUSE_MS, on_house, s,
+	    NULL) != LL_OK)
 		serve_die(s, "out of memory");
 }
 
