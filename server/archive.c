@@ -27,9 +27,16 @@
 static const struct {
 	const char *name;
 	mode_t mode;
+	bool may_lack;
+	bool secret;             /* left out of a backup without secrets */
 } plain_files[] = {
-	{ "letterlock.conf", 0600 }, { "host_ed25519", 0400 },
-	{ "host_ed25519.pub", 0644 }, { "portal.crt", 0644 }
+	{ "letterlock.conf", 0600, false, false },
+	{ "host_ed25519", 0400, false, false },
+	{ "host_ed25519.pub", 0644, false, false },
+	{ "portal.crt", 0644, true, false },
+	{ "portal.key", 0600, true, true },
+	{ "root.key", 0400, true, true },
+	{ "root.sealed", 0400, true, false }
 };
 
 #define PLAIN_FILES (sizeof(plain_files) / sizeof(plain_files[0]))
@@ -106,19 +113,21 @@ copy_stage(const char *stage, const char *to, FILE *manifest, char *why)
 }
 
 static enum ll_result
-copy_plain(const char *data, const char *to, FILE *manifest, char *why)
+copy_plain(const char *data, const char *to, bool secrets, FILE *manifest,
+    char *why)
 {
 	char src[FILE_PATH_MAX];
 	enum ll_result r = LL_OK;
 	size_t i;
 
 	for (i = 0; r == LL_OK && i < PLAIN_FILES; i++) {
+		if (plain_files[i].secret && !secrets)
+			continue;
 		r = file_path(data, plain_files[i].name, src);
 		if (r == LL_OK)
 			r = add_file(src, to, plain_files[i].name,
 			    plain_files[i].mode, manifest);
-		if (r == LL_NOTFOUND && strcmp(plain_files[i].name,
-		    "portal.crt") == 0)
+		if (r == LL_NOTFOUND && plain_files[i].may_lack)
 			r = LL_OK;
 		if (r)
 			return fail(r, src, why);
@@ -127,7 +136,8 @@ copy_plain(const char *data, const char *to, FILE *manifest, char *why)
 }
 
 static enum ll_result
-write_backup(const char *data, const char *stage, const char *to, char *why)
+write_backup(const char *data, const char *stage, const char *to, bool secrets,
+    char *why)
 {
 	char *text = NULL, path[FILE_PATH_MAX];
 	size_t len = 0;
@@ -139,7 +149,7 @@ write_backup(const char *data, const char *stage, const char *to, char *why)
 	fputs(MANIFEST_HEAD, manifest);
 	r = copy_stage(stage, to, manifest, why);
 	if (r == LL_OK)
-		r = copy_plain(data, to, manifest, why);
+		r = copy_plain(data, to, secrets, manifest, why);
 	fputs("end\n", manifest);
 	if (fclose(manifest) != 0 && r == LL_OK)
 		r = LL_NOMEM;
@@ -171,7 +181,7 @@ lock_backups(const char *data)
 }
 
 enum ll_result
-archive_backup(struct local *l, const char *path, char *why)
+archive_backup(struct local *l, const char *path, bool secrets, char *why)
 {
 	char words[512] = "", stage[FILE_PATH_MAX];
 	struct msg *m = NULL;
@@ -204,7 +214,7 @@ archive_backup(struct local *l, const char *path, char *why)
 		snprintf(why, CONFIG_WHY, "backup: %s", words[0] != '\0' ?
 		    words : ll_result_text(r));
 	else
-		r = write_backup(l->data, stage, path, why);
+		r = write_backup(l->data, stage, path, secrets, why);
 	if (copy_remove_tree(stage) != LL_OK && r == LL_OK)
 		r = fail(LL_IO, stage, why);
 	(void)close(lock);
@@ -262,16 +272,26 @@ mode_of(const char *name)
 	return 0600;
 }
 
-/* Checks one file; to: also copies it there. */
+static bool
+is_root(const char *name)
+{
+	return strcmp(name, "root.key") == 0 ||
+	    strcmp(name, "root.sealed") == 0;
+}
+
+/* Checks one file; to: also copies it there, but for a root secret when there
+ * is another way to have one (keep_root). */
 static enum ll_result
 take_entry(const struct entry *e, const char *from, const char *to,
-    char *why)
+    bool keep_root, char *why)
 {
 	char src[FILE_PATH_MAX], dst[FILE_PATH_MAX];
 	uint8_t hash[HASH_BYTES];
 	enum ll_result r;
 	uint64_t size = 0;
 
+	if (keep_root && is_root(e->name))
+		to = NULL;
 	r = file_path(from, e->name, src);
 	if (r == LL_OK && to != NULL) {
 		r = file_path(to, e->name, dst);
@@ -291,7 +311,7 @@ take_entry(const struct entry *e, const char *from, const char *to,
 
 /* Goes through the manifest; LL_PROTO unless it is whole. */
 static enum ll_result
-each_entry(const char *from, const char *to, char *why)
+each_entry(const char *from, const char *to, bool keep_root, char *why)
 {
 	char line[MANIFEST_LINE], path[FILE_PATH_MAX];
 	struct entry e;
@@ -316,7 +336,7 @@ each_entry(const char *from, const char *to, char *why)
 		if (r)
 			(void)fail(r, path, why);
 		else
-			r = take_entry(&e, from, to, why);
+			r = take_entry(&e, from, to, keep_root, why);
 	}
 	if (r == LL_OK && !ended)
 		r = fail(LL_PROTO, path, why);
@@ -376,7 +396,15 @@ move_config(const char *dir, char *why)
 	return fclose(out) == 0 ? LL_OK : fail(LL_IO, path, why);
 }
 
-/* A new self-signed certificate, because the old one's key is in no backup. */
+static bool
+is_there(const char *dir, const char *name)
+{
+	char path[FILE_PATH_MAX];
+
+	return file_path(dir, name, path) == LL_OK && access(path, F_OK) == 0;
+}
+
+/* A new self-signed certificate where the backup has no key for the old. */
 static enum ll_result
 renew_certificate(const char *dir, char *why)
 {
@@ -386,6 +414,8 @@ renew_certificate(const char *dir, char *why)
 	unsigned port;
 	bool has_port;
 
+	if (is_there(dir, "portal.key"))
+		return LL_OK;
 	r = file_path(dir, "portal.crt", path);
 	if (r == LL_OK)
 		(void)unlink(path);
@@ -432,19 +462,14 @@ place_root(const char *dir, const char *root_key, char *why)
 static bool
 has_root(const char *dir)
 {
-	char path[FILE_PATH_MAX];
-
-	return (file_path(dir, "root.key", path) == LL_OK &&
-	    access(path, F_OK) == 0) ||
-	    (file_path(dir, "root.sealed", path) == LL_OK &&
-	    access(path, F_OK) == 0);
+	return is_there(dir, "root.key") || is_there(dir, "root.sealed");
 }
 
 /* What a failed restore leaves would look like a data directory. */
 static void
-undo_restore(const char *dir)
+undo_restore(const char *dir, bool had_root)
 {
-	static const char *const made[] = { "db", "blobs", "portal.key" };
+	static const char *const made[] = { "db", "blobs" };
 	char path[FILE_PATH_MAX];
 	size_t i;
 
@@ -452,7 +477,8 @@ undo_restore(const char *dir)
 		if (file_path(dir, made[i], path) == LL_OK)
 			(void)!copy_remove_tree(path);
 	for (i = 0; i < PLAIN_FILES; i++)
-		if (file_path(dir, plain_files[i].name, path) == LL_OK)
+		if (!(had_root && is_root(plain_files[i].name)) &&
+		    file_path(dir, plain_files[i].name, path) == LL_OK)
 			(void)unlink(path);
 }
 
@@ -461,18 +487,20 @@ archive_restore(struct local *l, const char *path, const char *root_key,
     char *why)
 {
 	enum ll_result r;
+	bool had_root;
 
 	r = proc_memlock(why);
 	if (r == LL_OK)
 		r = check_target(l->data, why);
 	if (r == LL_OK)
-		r = each_entry(path, NULL, why);
+		r = each_entry(path, NULL, false, why);
 	if (r)
 		return r;
 	if (file_mkdir(l->data, 0700) != LL_OK ||
 	    chmod(l->data, 0700) != 0)
 		return fail(LL_IO, l->data, why);
-	r = each_entry(path, l->data, why);
+	had_root = has_root(l->data);
+	r = each_entry(path, l->data, had_root || root_key != NULL, why);
 	if (r == LL_OK)
 		r = move_config(l->data, why);
 	if (r == LL_OK)
@@ -482,7 +510,7 @@ archive_restore(struct local *l, const char *path, const char *root_key,
 	if (r == LL_OK)
 		r = file_sync_dir(l->data);
 	if (r) {
-		undo_restore(l->data);
+		undo_restore(l->data, had_root);
 		return r;
 	}
 	why[0] = '\0';

@@ -45,6 +45,10 @@ take_option(struct command *c, int argc, char **argv, int *i,
 		c->root_passphrase = true;
 		return true;
 	}
+	if (strcmp(argv[*i], "--without-root") == 0) {
+		c->without_root = true;
+		return true;
+	}
 	for (n = 0; n < sizeof(options) / sizeof(options[0]); n++) {
 		value = option_value(options[n].name, argc, argv, i, missing);
 		if (value != NULL)

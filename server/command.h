@@ -12,6 +12,7 @@ struct command {
 	struct local local;
 	bool json;
 	bool root_passphrase;
+	bool without_root;
 	const char *org, *password_file, *totp_secret, *root_key;
 	const char **sets;       /* --set KEY=VALUE, NULL at the end */
 	char **words;            /* the rest, in order */

@@ -266,7 +266,8 @@ run_backup(struct command *c)
 
 	r = local_open(&c->local, why);
 	if (r == LL_OK)
-		r = archive_backup(&c->local, c->words[1], why);
+		r = archive_backup(&c->local, c->words[1],
+		    !c->without_root, why);
 	local_close(&c->local);
 	return r ? complain(r, why) : 0;
 }
@@ -291,7 +292,7 @@ static const struct command_row rows[] = {
 	    "init --org NAME [--set KEY=VALUE] [--root-passphrase]" },
 	{ "status", 1, run_verb, "status" },
 	{ "stop", 1, run_stop, "stop" },
-	{ "backup", 2, run_backup, "backup PATH" },
+	{ "backup", 2, run_backup, "backup PATH [--without-root]" },
 	{ "restore", 2, run_restore, "restore PATH [--root-key FILE]" },
 	{ NULL, 0, NULL, NULL }
 };

@@ -458,7 +458,11 @@ def test_backup_restore():
         assert mode(path) == 0o700
         names = sorted(os.listdir(path))
         assert "MANIFEST" in names and "letterlock.conf" in names
-        assert "root.key" not in names and "portal.key" not in names
+        assert mode(path + "/root.key") == 0o400
+        bare = house.base + "/bare"
+        house.admin("backup", bare, "--without-root")
+        assert "root.key" not in os.listdir(bare)
+        assert "portal.key" not in os.listdir(bare)
         assert not os.path.exists(house.data + "/backup.tmp")
         again = house.admin("backup", path, check=False)
         assert again.code == 1
@@ -474,11 +478,14 @@ def test_backup_restore():
         cli = os.path.join(ll.BUILD, "letterlock")
         new = house.base + "/restored"
         wrong = house.write("wrong", "-".join(["0000"] * 13))
-        got = ll.run([cli, "--data", new, "restore", path, "--root-key",
+        got = ll.run([cli, "--data", new, "restore", bare, "--root-key",
                       wrong], check=False, env=house.env)
         assert got.code == 1 and not os.listdir(new), got.err
-        got = ll.run([cli, "--data", new, "restore", path, "--root-key",
+        got = ll.run([cli, "--data", new, "restore", bare, "--root-key",
                       root], env=house.env)
+        assert mode(new + "/root.key") == 0o400
+        new = house.base + "/again"
+        ll.run([cli, "--data", new, "restore", path], env=house.env)
         house.data = new
         house.start()
         ada.login()
