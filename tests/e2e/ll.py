@@ -36,7 +36,7 @@ import threading
 import time
 import traceback
 
-from web import Page, Visitor, chromium  # noqa: F401 (tests say ll.Visitor)
+from web import Page, Visitor, chromium, submit  # noqa: F401 (ll.Visitor)
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))

@@ -122,13 +122,14 @@ def test_mixed_recipients_postfix_and_a_browser_without_scripts():
                 # a typo is caught by its check symbol and costs no try
                 code = outside["code"]
                 wrong = ("Z" if code[0] != "Z" else "Y") + code[1:]
-                web.find_element(By.NAME, "code").send_keys(wrong)
-                web.find_element(By.NAME, "code").submit()
+                field = web.find_element(By.NAME, "code")
+                field.send_keys(wrong)
+                ll.submit(web, field)
                 assert "Dear Carol" not in web.page_source
                 field = web.find_element(By.NAME, "code")
                 field.clear()
                 field.send_keys(code.lower().replace("-", " "))
-                field.submit()
+                ll.submit(web, field)
                 assert "Dear Carol" in web.page_source
                 web.find_element(By.PARTIAL_LINK_TEXT, "offer.txt").click()
                 target = os.path.join(web.downloads, "offer.txt")
@@ -140,7 +141,7 @@ def test_mixed_recipients_postfix_and_a_browser_without_scripts():
                     f.write("signed " + content)
                 web.find_element(By.NAME, "reply").send_keys("I agree.\nC.")
                 web.find_element(By.NAME, "file").send_keys(back)
-                web.find_element(By.NAME, "reply").submit()
+                ll.submit(web, web.find_element(By.NAME, "reply"))
             state = ada.wait_state(sent["id"], "carol@out.example", "replied")
             names = [e["event"] for e in state["events"]]
             order = ["queued", "notified", "opened", "read", "replied"]

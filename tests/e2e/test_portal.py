@@ -95,13 +95,13 @@ def test_pages_fit_and_break_no_policy():
             assert content_width(web) <= width, (width, content_width(web))
             picture(web, f"code-{width}-{'dark' if dark else 'light'}")
         web.find_element(By.ID, "code").send_keys("7KQ4-M9XH")
-        web.find_element(By.ID, "code").submit()
+        ll.submit(web, web.find_element(By.ID, "code"))
         field = web.find_element(By.ID, "code")
         assert field.get_attribute("value") == "7KQ4-M9XH"
         assert "no try" in web.find_element(By.ID, "alarm").text
         field.clear()
         field.send_keys(s.code)
-        field.submit()
+        ll.submit(web, field)
         assert "/o/" in web.current_url and "/m/" not in web.current_url
         assert "Your offer" not in web.title
         for width, dark in ((900, False), (320, True)):
@@ -123,7 +123,7 @@ def test_picture_for_the_manual():
         web.get(s.link)
         web.find_element(By.ID, "code").send_keys(s.code)
         picture(web, "portal")
-        web.find_element(By.ID, "code").submit()
+        ll.submit(web, web.find_element(By.ID, "code"))
         text = web.find_element(By.ID, "signature").text
         assert text.startswith("Valid."), text
         picture(web, "portal-message")
@@ -286,16 +286,16 @@ def refuse_large(https):
             f.truncate(300 << 20)
         web.get(s.link)
         web.find_element(By.ID, "code").send_keys(s.code)
-        web.find_element(By.ID, "code").submit()
+        ll.submit(web, web.find_element(By.ID, "code"))
         web.find_element(By.ID, "reply").send_keys("Text to be <kept>")
         web.find_element(By.ID, "file").send_keys(path)
         begun = time.monotonic()
-        web.find_element(By.ID, "reply").submit()
+        ll.submit(web, web.find_element(By.ID, "reply"))
         assert time.monotonic() - begun < 15
         assert web.find_element(By.ID, "reply").get_attribute(
             "value").strip() == "Text to be <kept>"
         assert "too large" in web.find_element(By.ID, "alarm").text
-        web.find_element(By.ID, "reply").submit()
+        ll.submit(web, web.find_element(By.ID, "reply"))
         assert "has been sent" in web.find_element(By.ID, "sent").text
         answer = ll.until(s.ada.list, what="the reply")[0]
         assert s.ada.verb(f"show {answer['id']}")["body"].strip() == \

@@ -193,3 +193,11 @@ def chromium():
         driver.quit()
         shutil.rmtree(home, ignore_errors=True)
         shutil.rmtree(downloads, ignore_errors=True)
+
+
+def submit(driver, element):
+    """Sends the element's form and waits for the next page."""
+    from selenium.webdriver.support.expected_conditions import staleness_of
+    from selenium.webdriver.support.wait import WebDriverWait
+    element.submit()
+    WebDriverWait(driver, 30).until(staleness_of(element))
