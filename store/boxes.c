@@ -11,7 +11,7 @@
 
 #define COLUMNS "SELECT b.sequence, b.message, b.folder, b.unread, b.time," \
 	" b.wrap, b.self_wrap, b.generation, m.header, m.commitment," \
-	" m.expired FROM boxes b JOIN messages m ON m.message = b.message "
+	" m.expired, m.expires FROM boxes b JOIN messages m ON m.message = b.message "
 
 static void
 put_blob(struct msg *m, enum field f, sqlite3_stmt *st, int column)
@@ -99,19 +99,48 @@ boxes_list(struct store *s, struct request *q)
 	return LL_OK;
 }
 
+/* The asker's rows between two ids.  The ids are random, so that few rows of
+ * anybody's lie between them; the user's index would mean a whole mailbox. */
+static enum ll_result
+between(struct store *s, struct request *q, const struct id *low,
+    const struct id *high, uint64_t found[2], unsigned *n_r)
+{
+	sqlite3_stmt *st;
+	struct id user;
+	enum ll_result r;
+
+	*n_r = 0;
+	r = db_query(s->db, &st, "SELECT sequence, user FROM boxes WHERE"
+	    " message BETWEEN ?1 AND ?2", "dd", low, high);
+	if (r != LL_OK)
+		return r;
+	while (*n_r < 2 && (r = db_next(s->db, st)) == LL_OK)
+		if (db_id(st, 1, &user) && id_equal(&user, &q->peer->user))
+			found[(*n_r)++] = db_u64(st, 0);
+	db_end(st);
+	return r == LL_EOF ? LL_OK : r;
+}
+
 enum ll_result
 boxes_find(struct store *s, struct request *q)
 {
+	uint64_t found[2];
 	struct id low, high;
 	sqlite3_stmt *st;
 	enum ll_result r;
+	unsigned n, i;
 
 	if (!view_id(q->v, F_MESSAGE_ID, &low) ||
 	    !view_id(q->v, F_REPLY_TO, &high))
 		return LL_USAGE;
-	r = db_query(s->db, &st, COLUMNS "WHERE b.user = ?1 AND b.message"
-	    " BETWEEN ?2 AND ?3 LIMIT 2", "ddd", &q->peer->user, &low, &high);
-	return r == LL_OK ? put_rows(s, q->reply, st) : r;
+	r = between(s, q, &low, &high, found, &n);
+	for (i = 0; r == LL_OK && i < n; i++) {
+		r = db_query(s->db, &st, COLUMNS "WHERE b.sequence = ?1", "i",
+		    found[i]);
+		if (r == LL_OK)
+			r = put_rows(s, q->reply, st);
+	}
+	return r;
 }
 
 enum ll_result
@@ -233,7 +262,8 @@ boxes_fetch(struct store *s, struct request *q)
 	    "dd", &message, &q->peer->user);
 	if (r != LL_OK)
 		return r;
-	gone = db_null(st, 5) && db_null(st, 6);
+	gone = (db_null(st, 5) && db_null(st, 6)) ||
+	    (db_u64(st, 11) > 0 && db_u64(st, 11) <= q->now);
 	msg_begin(q->reply, F_ROW);
 	put_fields(q->reply, st);
 	msg_end(q->reply);
@@ -258,10 +288,12 @@ object_open(struct store *s, struct request *q)
 	if (!view_id(q->v, F_MESSAGE_ID, &message) ||
 	    !view_id(q->v, F_OBJECT_ID, &object))
 		return LL_USAGE;
-	r = db_number(s->db, 0, &mine, "SELECT EXISTS (SELECT 1 FROM boxes"
-	    " WHERE message = ?1 AND user = ?2 AND (wrap IS NOT NULL OR"
-	    " self_wrap IS NOT NULL)) OR EXISTS (SELECT 1 FROM drafts WHERE"
-	    " message = ?1 AND author = ?2)", "dd", &message, &q->peer->user);
+	r = db_number(s->db, 0, &mine, "SELECT EXISTS (SELECT 1 FROM boxes b"
+	    " JOIN messages m ON m.message = b.message WHERE b.message = ?1"
+	    " AND b.user = ?2 AND (wrap IS NOT NULL OR self_wrap IS NOT NULL)"
+	    " AND (expires = 0 OR expires > ?3)) OR EXISTS (SELECT 1 FROM"
+	    " drafts WHERE message = ?1 AND author = ?2)", "ddi", &message,
+	    &q->peer->user, q->now);
 	if (r != LL_OK || mine == 0)
 		return r != LL_OK ? r : LL_NOTFOUND;
 	r = seen(s, q, &message, STATE_OPENED);

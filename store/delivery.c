@@ -184,6 +184,10 @@ delivery_shred(struct store *s, struct delivery *d, enum link_state says)
 			    NULL);
 	}
 	if (r == LL_OK && d->route == ROUTE_PORTAL_MUC)
+		r = db_run(s->db, "DELETE FROM tries WHERE open = 0 AND"
+		    " locator IN (SELECT locator FROM links WHERE delivery ="
+		    " ?1)", "d", &d->id);
+	if (r == LL_OK && d->route == ROUTE_PORTAL_MUC)
 		r = db_run(s->db, "UPDATE links SET state = ?2, wrap = NULL,"
 		    " code_box = NULL, pair_box = NULL WHERE delivery = ?1"
 		    " AND state IN (1, 2)", "du", &d->id, (int)says);

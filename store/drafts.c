@@ -3,6 +3,7 @@
 #include "store/handlers.h"
 #include "store/object.h"
 
+#define DRAFTS_MAX 1000
 #define LIST_BYTES (1536 * 1024)
 
 /* A draft of the asker's that was not sent. */
@@ -19,6 +20,22 @@ own(struct store *s, struct request *q, struct id *message_r,
 	    &q->peer->user);
 	if (r == LL_OK && *version_r == 0)
 		r = LL_NOTFOUND;
+	return r;
+}
+
+/* Room for one more draft of the asker's. */
+static enum ll_result
+has_room(struct store *s, struct request *q)
+{
+	uint64_t count;
+	enum ll_result r;
+
+	r = db_number(s->db, 0, &count, "SELECT count(*) FROM drafts WHERE"
+	    " author = ?1", "d", &q->peer->user);
+	if (r == LL_OK && count >= DRAFTS_MAX) {
+		q->words = "There are too many drafts.";
+		r = LL_FULL;
+	}
 	return r;
 }
 
@@ -56,8 +73,11 @@ drafts_put(struct store *s, struct request *q)
 		q->words = "The draft was changed elsewhere.";
 		return LL_CONFLICT;
 	}
-	if (r == LL_NOTFOUND)
+	if (r == LL_NOTFOUND) {
 		r = is_free(s, &message);
+		if (r == LL_OK)
+			r = has_room(s, q);
+	}
 	if (r != LL_OK)
 		return r;
 	r = db_run(s->db, "INSERT INTO drafts (message, author, wrap, draft,"

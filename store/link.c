@@ -85,7 +85,7 @@ link_sweep(struct store *s, uint64_t now)
 /* --- looking --- */
 
 static enum ll_result
-find(struct store *s, const uint8_t *locator, struct link *l_r)
+find(struct store *s, uint64_t now, const uint8_t *locator, struct link *l_r)
 {
 	sqlite3_stmt *st;
 	enum ll_result r;
@@ -95,8 +95,9 @@ find(struct store *s, const uint8_t *locator, struct link *l_r)
 	l_r->memory_mib = s->muc_memory_mib;
 	l_r->passes = s->kdf_passes;
 	memcpy(l_r->locator, locator, HASH_BYTES);
-	r = db_one(s->db, &st, "SELECT state, delivery, memory_mib, passes"
-	    " FROM links WHERE locator = ?1", "h", locator);
+	r = db_one(s->db, &st, "SELECT l.state, l.delivery, memory_mib,"
+	    " passes, d.expires FROM links l JOIN deliveries d ON d.delivery ="
+	    " l.delivery WHERE locator = ?1", "h", locator);
 	if (r != LL_OK)
 		return r == LL_NOTFOUND ? LL_OK : r;
 	l_r->known = true;
@@ -104,6 +105,10 @@ find(struct store *s, const uint8_t *locator, struct link *l_r)
 	(void)db_id(st, 1, &l_r->delivery);
 	l_r->memory_mib = (unsigned)db_u64(st, 2);
 	l_r->passes = (unsigned)db_u64(st, 3);
+	/* over, even if the sweep has not come by yet */
+	if ((l_r->state == LINK_OPEN || l_r->state == LINK_FROZEN) &&
+	    db_u64(st, 4) > 0 && db_u64(st, 4) <= now)
+		l_r->state = LINK_EXPIRED;
 	db_end(st);
 	return LL_OK;
 }
@@ -117,7 +122,7 @@ link_look(struct store *s, struct request *q)
 
 	if (locator == NULL)
 		return LL_USAGE;
-	r = find(s, locator, &l);
+	r = find(s, q->now, locator, &l);
 	if (r == LL_OK)
 		msg_put_u64(q->reply, F_STATE, (uint64_t)l.state);
 	return r;
@@ -214,7 +219,7 @@ link_try(struct store *s, struct request *q)
 
 	if (locator == NULL || origin[0] == '\0')
 		return LL_USAGE;
-	r = find(s, locator, &l);
+	r = find(s, q->now, locator, &l);
 	if (r == LL_OK)
 		r = may_try(s, q, &l, origin);
 	if (r != LL_OK)
@@ -366,7 +371,7 @@ link_prove(struct store *s, struct request *q)
 		return r == LL_NOTFOUND ? LL_AUTH : r;
 	(void)db_hash(st, 0, locator);
 	db_end(st);
-	r = find(s, locator, &l);
+	r = find(s, q->now, locator, &l);
 	if (r == LL_OK)
 		r = verifier_of(s, locator, proof, verifier);
 	if (r != LL_OK)

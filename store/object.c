@@ -91,9 +91,9 @@ confirm(struct store *s, const struct object_place *place, struct tlv_view o,
 
 	if (!view_id(o, F_OBJECT_ID, &object) || hash == NULL)
 		return LL_USAGE;
-	r = db_run(s->db, "UPDATE objects SET position = ?1, kind = ?2 WHERE"
-	    " object = ?3 AND message = ?4 AND owner = ?5 AND sealed_bytes ="
-	    " ?6 AND hash = ?7 AND delivery IS ?8", "uidddihd", (int)position,
+	r = db_run(s->db, "UPDATE objects SET position = ?1, kind = ?2,"
+	    " staged = 0 WHERE object = ?3 AND message = ?4 AND owner = ?5 AND"
+	    " sealed_bytes = ?6 AND hash = ?7 AND delivery IS ?8", "uidddihd", (int)position,
 	    view_u64(o, F_OBJECT_KIND), &object, &place->message,
 	    &place->owner, view_u64(o, F_SEALED_BYTES), hash,
 	    place->delivery);
@@ -204,10 +204,9 @@ object_sweep(struct store *s, uint64_t now)
 
 	for (n = 0; n < 100; n++) {
 		r = db_one(s->db, &st, "SELECT object, message FROM objects o"
-		    " WHERE created < ?1 AND NOT EXISTS (SELECT 1 FROM messages"
-		    " m WHERE m.message = o.message) AND NOT EXISTS (SELECT 1"
-		    " FROM drafts d WHERE d.message = o.message) LIMIT 1", "i",
-		    now - UNUSED_SECS);
+		    " WHERE staged = 1 AND created < ?1 AND NOT EXISTS (SELECT"
+		    " 1 FROM drafts d WHERE d.message = o.message) LIMIT 1",
+		    "i", now - UNUSED_SECS);
 		if (r != LL_OK)
 			return r == LL_NOTFOUND ? LL_OK : r;
 		(void)db_id(st, 0, &object);

@@ -96,10 +96,12 @@ static const char messages[] =
 "  kind INTEGER NOT NULL, position INTEGER NOT NULL,"
 "  sealed_bytes INTEGER NOT NULL, hash BLOB NOT NULL,"
 "  created INTEGER NOT NULL,"
+"  staged INTEGER NOT NULL DEFAULT 0," /* uploaded, in no message yet */
 "  data BLOB,"                        /* NULL: file blobs/xx/ID */
 "  PRIMARY KEY (message, object)"
 ");"
 "CREATE INDEX objects_files ON objects (object) WHERE data IS NULL;"
+"CREATE INDEX objects_staged ON objects (created) WHERE staged = 1;"
 "CREATE TABLE boxes ("                /* one row per reader and message */
 "  sequence INTEGER PRIMARY KEY,"
 "  user BLOB NOT NULL, message BLOB NOT NULL, thread BLOB NOT NULL,"

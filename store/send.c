@@ -324,6 +324,8 @@ forget_message(struct store *s, const struct id *message)
 		"DELETE FROM boxes WHERE message = ?1",
 		"DELETE FROM messages WHERE message = ?1",
 		"UPDATE drafts SET sent = 0 WHERE message = ?1",
+		"UPDATE objects SET staged = 1 WHERE message = ?1 AND data IS"
+		" NULL",
 	};
 	enum ll_result r = LL_OK;
 	struct id body;

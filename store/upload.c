@@ -19,6 +19,7 @@
 #include "store/object.h"
 
 #define UPLOADS_MAX 16           /* at once, of one peer */
+#define OBJECTS_MAX 200          /* of one draft; some may be given up */
 
 struct object_upload {
 	struct object_upload *next;
@@ -266,15 +267,23 @@ static enum ll_result
 insert_file(struct store *s, struct request *q,
     const struct object_place *place, const struct id *object, uint64_t bytes)
 {
+	uint64_t count;
 	enum ll_result r;
 
-	r = db_run(s->db, "INSERT INTO objects (object, message, owner,"
-	    " delivery, kind, position, sealed_bytes, hash, created) SELECT"
-	    " ?1, ?2, ?3, ?4, ?5, coalesce(max(position), 0) + 1, ?6, ?7, ?8"
-	    " FROM objects WHERE message = ?2", "ddddiihi", object,
-	    &place->message, &place->owner, place->delivery,
-	    view_u64(q->v, F_OBJECT_KIND), bytes, view_hash(q->v, F_HASH),
-	    q->now);
+	r = db_number(s->db, 0, &count, "SELECT count(*) FROM objects WHERE"
+	    " message = ?1", "d", &place->message);
+	if (r == LL_OK && count >= OBJECTS_MAX) {
+		q->words = "There are too many attachments.";
+		r = LL_TOOBIG;
+	}
+	if (r == LL_OK)
+		r = db_run(s->db, "INSERT INTO objects (object, message,"
+		    " owner, delivery, kind, position, sealed_bytes, hash,"
+		    " created, staged) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8,"
+		    " ?9, 1)", "ddddiiihi", object, &place->message,
+		    &place->owner, place->delivery,
+		    view_u64(q->v, F_OBJECT_KIND), count + 1, bytes,
+		    view_hash(q->v, F_HASH), q->now);
 	return r == LL_OK ? object_charge(s, &place->owner, bytes, true) : r;
 }
 
