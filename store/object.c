@@ -93,9 +93,9 @@ confirm(struct store *s, const struct object_place *place, struct tlv_view o,
 		return LL_USAGE;
 	r = db_run(s->db, "UPDATE objects SET position = ?1, kind = ?2,"
 	    " staged = 0 WHERE object = ?3 AND message = ?4 AND owner = ?5 AND"
-	    " sealed_bytes = ?6 AND hash = ?7 AND delivery IS ?8", "uidddihd", (int)position,
-	    view_u64(o, F_OBJECT_KIND), &object, &place->message,
-	    &place->owner, view_u64(o, F_SEALED_BYTES), hash,
+	    " sealed_bytes = ?6 AND hash = ?7 AND delivery IS ?8", "uidddihd",
+	    (int)position, view_u64(o, F_OBJECT_KIND), &object,
+	    &place->message, &place->owner, view_u64(o, F_SEALED_BYTES), hash,
 	    place->delivery);
 	if (r == LL_OK && db_changes(s->db) != 1)
 		r = LL_CONFLICT;
