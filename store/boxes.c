@@ -11,7 +11,8 @@
 
 #define COLUMNS "SELECT b.sequence, b.message, b.folder, b.unread, b.time," \
 	" b.wrap, b.self_wrap, b.generation, m.header, m.commitment," \
-	" m.expired, m.expires FROM boxes b JOIN messages m ON m.message = b.message "
+	" m.expired, m.expires FROM boxes b JOIN messages m ON" \
+	" m.message = b.message "
 
 static void
 put_blob(struct msg *m, enum field f, sqlite3_stmt *st, int column)
