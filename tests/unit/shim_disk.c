@@ -15,7 +15,8 @@ ssize_t pwrite64(int fd, const void *p, size_t len, off64_t at);
 int fdatasync(int fd);
 int fsync(int fd);
 
-enum mood { FINE, FULL, FAILING };
+enum mood { FINE, FULL, FAILING, SLOW };
+#define SLOW_USECS 400000
 
 static volatile const char *mood;
 static ssize_t (*real_pwrite)(int, const void *, size_t, off64_t);
@@ -64,6 +65,8 @@ fdatasync(int fd)
 		errno = EIO;
 		return -1;
 	}
+	if (feels(SLOW))
+		(void)usleep(SLOW_USECS);
 	return real_fdatasync(fd);
 }
 

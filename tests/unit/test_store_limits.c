@@ -17,7 +17,7 @@
 #include "keys/secret.h"
 #include "tests/unit/storekit.h"
 
-enum mood { FINE, FULL, FAILING };
+enum mood { FINE, FULL, FAILING, SLOW }; /* as in shim_disk.c */
 
 static const char *const to_bob[] = { "bob@example.test", NULL };
 static struct kit kit;
@@ -149,6 +149,43 @@ failed_sync_ends_the_process(void **state)
 	kit_logout(&ada);
 }
 
+/* Events of what went before. */
+static void
+drain(struct chan *c)
+{
+	struct msg *m;
+
+	while (chan_wait(c, 0, &m) == LL_OK)
+		msg_destroy(m);
+}
+
+/* While the sync runs, nobody hears of what it is to make durable: not the
+ * sender, not who reads after that write, not the colleague. */
+static void
+nothing_leaves_before_the_sync(void **state)
+{
+	struct id message;
+	struct msg *m;
+
+	(void)state;
+	m = kit_send_request(&ada, to_bob, 0, &message);
+	drain(ada.worker);
+	drain(bob.worker);
+	*mood = SLOW;
+	assert_int_equal(chan_send(ada.worker, m), LL_OK);
+	m = kit_request(OP_STATUS);
+	msg_put_id(m, F_MESSAGE_ID, &message);
+	assert_int_equal(chan_send(ada.worker, m), LL_OK);
+	assert_int_equal(chan_wait(ada.worker, 200, &m), LL_AGAIN);
+	assert_int_equal(chan_wait(bob.worker, 0, &m), LL_AGAIN);
+	assert_int_equal(chan_wait(ada.worker, 2000, &m), LL_OK);
+	*mood = FINE;
+	msg_destroy(m);
+	assert_int_equal(chan_wait(bob.worker, 2000, &m), LL_OK);
+	assert_int_equal(msg_op(m), OP_EVENT_BOX);
+	msg_destroy(m);
+}
+
 /* Last: the database becomes one from the future. */
 static void
 newer_schema_is_left_alone(void **state)
@@ -169,6 +206,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(full_disk_refuses_and_goes_on),
 		cmocka_unit_test(lost_group_logs_nobody_in),
+		cmocka_unit_test(nothing_leaves_before_the_sync),
 		cmocka_unit_test(second_store_stays_out),
 		cmocka_unit_test(failed_sync_ends_the_process),
 		cmocka_unit_test(newer_schema_is_left_alone),
