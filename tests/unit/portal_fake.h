@@ -37,8 +37,10 @@ static struct {
 	uint8_t *header, *sealed_body, *sealed_file;
 	size_t header_len, body_len, file_len;
 	enum link_state state;
-	enum ll_result try_result;
+	enum ll_result try_result, lease_result;
 	unsigned tries, reads, replies, blobs, ends;
+	unsigned leased, leases;   /* now, ever */
+	bool unleased;             /* a try came without a lease */
 	int blob;
 	struct msg *reply;
 } fake;
@@ -150,7 +152,14 @@ judge(const struct msg *m)
 {
 	struct tlv_view v = msg_view(m);
 
+	if (msg_op(m) == OP_KDF_LEASE) {
+		fake.leases++;
+		fake.leased += fake.lease_result == LL_OK;
+		return fake.lease_result;
+	}
+	fake.leased -= msg_op(m) == OP_KDF_RELEASE;
 	if (msg_op(m) == OP_LINK_TRY) {
+		fake.unleased |= fake.leased == 0;
 		fake.tries++;
 		return fake.try_result;
 	}

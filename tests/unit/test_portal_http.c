@@ -211,6 +211,30 @@ store_decides(void **state)
 	assert_null(strstr(answer, "Set-Cookie"));
 }
 
+/* The hash of a code takes 128 MiB: only who holds a lease may do it. */
+static void
+code_needs_a_lease(void **state)
+{
+	unsigned tries = fake.tries, leases = fake.leases;
+	char wrong[MUC_TEXT + 1];
+
+	(void)state;
+	fake.lease_result = LL_BUSY;
+	assert_int_equal(try_code(fake.code), 429);
+	assert_non_null(strstr(answer, "cost you no try"));
+	assert_int_equal(fake.tries, tries);
+	fake.lease_result = LL_OK;
+	muc_create(wrong);
+	assert_int_equal(try_code(wrong), 403);
+	assert_int_equal(try_code(fake.code), 303);
+	fake.try_result = LL_RATE;
+	assert_int_equal(try_code(fake.code), 429);
+	fake.try_result = LL_OK;
+	assert_int_equal(fake.leases, leases + 4);
+	assert_int_equal(fake.leased, 0);
+	assert_false(fake.unleased);
+}
+
 static void
 message_is_shown(void **state)
 {
@@ -539,6 +563,7 @@ main(void)
 		cmocka_unit_test(typo_costs_no_try),
 		cmocka_unit_test(form_token_is_needed),
 		cmocka_unit_test(store_decides),
+		cmocka_unit_test(code_needs_a_lease),
 		cmocka_unit_test(message_is_shown),
 		cmocka_unit_test(file_is_streamed),
 		cmocka_unit_test(reply_is_sealed_for_the_author),
