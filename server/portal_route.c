@@ -190,6 +190,29 @@ begin_post(struct request *q)
 	return pages[q->path.kind].files ? reply_begin(q) : MHD_YES;
 }
 
+static enum MHD_Result
+keep_last(void *cls, enum MHD_ValueKind kind, const char *name,
+    const char *value)
+{
+	const char **last = cls;
+
+	(void)kind;
+	if (strcasecmp(name, "X-Forwarded-For") == 0)
+		*last = value;
+	return MHD_YES;
+}
+
+/* The last of several lines: a proxy may add its own below the client's. */
+static const char *
+forwarded(struct request *q)
+{
+	const char *last = NULL;
+
+	(void)MHD_get_connection_values(q->mhd, MHD_HEADER_KIND, keep_last,
+	    &last);
+	return last;
+}
+
 static struct request *
 request_create(struct portal *x, struct MHD_Connection *mhd, const char *url)
 {
@@ -208,7 +231,7 @@ request_create(struct portal *x, struct MHD_Connection *mhd, const char *url)
 	info = MHD_get_connection_info(mhd,
 	    MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 	path_origin(info != NULL ? info->client_addr : NULL,
-	    header(q, "X-Forwarded-For"), &x->trusted, q->origin);
+	    forwarded(q), &x->trusted, q->origin);
 	return q;
 }
 

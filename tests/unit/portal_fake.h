@@ -41,6 +41,7 @@ static struct {
 	unsigned tries, reads, replies, blobs, ends;
 	unsigned leased, leases;   /* now, ever */
 	bool unleased;             /* a try came without a lease */
+	char origin[ORIGIN_MAX];   /* of the last try */
 	int blob;
 	struct msg *reply;
 } fake;
@@ -161,6 +162,8 @@ judge(const struct msg *m)
 	if (msg_op(m) == OP_LINK_TRY) {
 		fake.unleased |= fake.leased == 0;
 		fake.tries++;
+		snprintf(fake.origin, sizeof(fake.origin), "%s",
+		    view_text(v, F_ORIGIN));
 		return fake.try_result;
 	}
 	if (msg_op(m) == OP_LINK_PROVE && !derive_equal(fake.proof,

@@ -235,6 +235,24 @@ code_needs_a_lease(void **state)
 	assert_false(fake.unleased);
 }
 
+/* Some proxies add a line of their own below what the client sent. */
+static void
+only_the_proxys_line_counts(void **state)
+{
+	char csrf[64], body[200];
+
+	(void)state;
+	assert_true(path_proxies("127.0.0.1", &x.trusted));
+	get(link_path());
+	snprintf(body, sizeof(body), "csrf=%s&code=%s", hidden("csrf", csrf),
+	    fake.code);
+	assert_int_equal(post(link_path(), FORM "X-Forwarded-For: 192.0.2.1"
+	    "\r\nX-Forwarded-For: 198.51.100.9\r\n", body, strlen(body)),
+	    303);
+	assert_string_equal(fake.origin, "198.51.100.9");
+	assert_true(path_proxies("", &x.trusted));
+}
+
 static void
 message_is_shown(void **state)
 {
@@ -564,6 +582,7 @@ main(void)
 		cmocka_unit_test(form_token_is_needed),
 		cmocka_unit_test(store_decides),
 		cmocka_unit_test(code_needs_a_lease),
+		cmocka_unit_test(only_the_proxys_line_counts),
 		cmocka_unit_test(message_is_shown),
 		cmocka_unit_test(file_is_streamed),
 		cmocka_unit_test(reply_is_sealed_for_the_author),
