@@ -48,10 +48,31 @@ begin(struct store *s, struct request *q, const struct id *user)
 	return r;
 }
 
+/* Two enrolments may run on one ticket: the first one spends it.  And an admin
+ * may have given out another since: then this one, whoever holds it, is worth
+ * nothing any more. */
+static enum ll_result
+ticket_is_good(struct store *s, struct request *q)
+{
+	const struct login *l = &q->peer->login;
+	uint64_t state;
+	enum ll_result r;
+
+	r = db_number(s->db, 0, &state, "SELECT state FROM users WHERE user ="
+	    " ?1 AND ticket = ?2 AND ticket_until > ?3", "dhi", &l->user,
+	    l->ticket_hash, q->now);
+	if (r != LL_OK || state == USER_INVITED || state == USER_RESET)
+		return r;
+	q->words = "That ticket is not good any more.";
+	return LL_USED;
+}
+
 enum ll_result
 enroll_begin(struct store *s, struct request *q)
 {
-	return begin(s, q, &q->peer->login.user);
+	enum ll_result r = ticket_is_good(s, q);
+
+	return r == LL_OK ? begin(s, q, &q->peer->login.user) : r;
 }
 
 /* A user that may be enrolled by the local command. */
@@ -220,18 +241,10 @@ commit(struct store *s, struct request *q, const struct id *user)
 enum ll_result
 enroll_commit(struct store *s, struct request *q)
 {
-	uint64_t state;
-	enum ll_result r;
+	enum ll_result r = ticket_is_good(s, q);
 
-	/* two enrolments may run on one ticket: the first one spends it */
-	r = db_number(s->db, 0, &state, "SELECT state FROM users WHERE user ="
-	    " ?1 AND ticket IS NOT NULL", "d", &q->peer->login.user);
 	if (r != LL_OK)
 		return r;
-	if (state != USER_INVITED && state != USER_RESET) {
-		q->words = "That ticket was used.";
-		return LL_USED;
-	}
 	r = commit(s, q, &q->peer->login.user);
 	if (r == LL_OK)
 		q->peer->login.ticket = false;

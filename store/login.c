@@ -272,8 +272,10 @@ login_ticket(struct store *s, struct request *q)
 	if (!open)
 		return failed(s, q, FACTOR_TICKET, "ticket");
 	r = delay_clear(s, l->name_hash, FACTOR_TICKET);
-	if (r == LL_OK)
+	if (r == LL_OK) {
+		memcpy(l->ticket_hash, kept, HASH_BYTES);
 		l->ticket = true;
+	}
 	return r;
 }
 

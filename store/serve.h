@@ -32,6 +32,7 @@ struct login {
 	bool key, password, totp, backup, ticket;
 	char name[65];
 	uint8_t name_hash[HASH_BYTES];
+	uint8_t ticket_hash[HASH_BYTES]; /* as the row had it, with ticket */
 	struct id user, slot;    /* slot: the user's, or the decoy */
 };
 

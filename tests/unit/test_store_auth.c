@@ -324,6 +324,44 @@ reset_keeps_the_vault(void **state)
 	chan_destroy(local);
 }
 
+static void
+reset(struct chan *local, const char *name, const uint8_t ticket[32])
+{
+	struct msg *m = kit_request(OP_USER_RESET);
+
+	msg_put_text(m, F_USER, name);
+	msg_put_bytes(m, F_TICKET_HASH, ticket, 32);
+	assert_int_equal(kit_ask(local, m, NULL), LL_OK);
+}
+
+/* Who got hold of a ticket, and waits, has nothing when the admin gives out
+ * another. */
+static void
+older_ticket_is_worth_nothing(void **state)
+{
+	struct chan *local = kit_channel(&kit, PEER_LOCAL), *c;
+	uint8_t first[32] = { 44 }, second[32] = { 45 };
+	struct kit_user joe;
+	struct msg *m;
+
+	(void)state;
+	kit_user(&kit, "joe", ROLE_STAFF, &joe);
+	reset(local, "joe", first);
+	c = begin("joe");
+	m = kit_request(OP_AUTH_TICKET);
+	msg_put_bytes(m, F_TICKET_HASH, first, 32);
+	assert_int_equal(kit_ask(c, m, NULL), LL_OK);
+	assert_int_equal(kit_ask(c, kit_request(OP_ENROL_BEGIN), NULL),
+	    LL_OK);
+	reset(local, "joe", second);
+	assert_int_equal(kit_ask(c, kit_request(OP_ENROL_BEGIN), NULL),
+	    LL_USED);
+	assert_int_equal(kit_ask(c, kit_request(OP_ENROL_COMMIT), NULL),
+	    LL_USED);
+	chan_destroy(c);
+	chan_destroy(local);
+}
+
 int
 main(void)
 {
@@ -336,6 +374,7 @@ main(void)
 		cmocka_unit_test(token_outlives_the_store_but_not_the_logout),
 		cmocka_unit_test(disabled_is_out_at_once),
 		cmocka_unit_test(reset_keeps_the_vault),
+		cmocka_unit_test(older_ticket_is_worth_nothing),
 	};
 
 	if (secret_setup(65536) != LL_OK)
