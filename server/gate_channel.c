@@ -173,14 +173,16 @@ channel_exec(ssh_session ssh, ssh_channel ch, const char *command,
 	struct msg *m;
 
 	(void)ssh; (void)ch;
-	if (!channel_request(c) || !command ||
-	    strlen(command) > CHANNEL_COMMAND_MAX ||
-	    !utf8_valid(command, strlen(command)))
+	if (!channel_request(c) || !command)
 		return 1;
 	m = channel_message(c, OP_GATE_EXEC);
 	if (!m)
 		return 1;
-	msg_put_text(m, F_COMMAND, command);
+	/* without it the session says why: to a refused request OpenSSH's
+	 * client shows nothing, and one beside a master waits for ever */
+	if (strlen(command) <= CHANNEL_COMMAND_MAX &&
+	    utf8_valid(command, strlen(command)))
+		msg_put_text(m, F_COMMAND, command);
 	return channel_start(c, m);
 }
 

@@ -212,12 +212,13 @@ channel_start(struct session *s, struct session_channel *c, struct msg *m,
 
 /* No worker: words for standard error and an exit status. */
 static void
-channel_refuse(struct session *s, const struct msg *m, const char *words)
+channel_refuse(struct session *s, const struct msg *m, unsigned code,
+    const char *words)
 {
 	struct msg *reply = NULL;
 
 	if (msg_reply(m, LL_OK, &reply) == LL_OK) {
-		msg_put_u64(reply, F_EXIT, 1);
+		msg_put_u64(reply, F_EXIT, code);
 		msg_put_text(reply, F_WORDS, words);
 	}
 	session_send(s, reply);
@@ -278,12 +279,17 @@ session_channel_exec(struct session *s, struct msg *m)
 		session_answer(s, m, LL_DENIED);
 		return;
 	}
+	if (!view_has(msg_view(m), F_COMMAND)) {
+		channel_refuse(s, m, 2, "a command is UTF-8 text of at most "
+		    "65536 bytes\n");
+		return;
+	}
 	if (channel_is_scp(command)) {
-		channel_refuse(s, m, "use scp without -O or sftp\n");
+		channel_refuse(s, m, 1, "use scp without -O or sftp\n");
 		return;
 	}
 	if (s->state == STATE_ENROL) {
-		channel_refuse(s, m, "a ticket opens enrolment only: log in "
+		channel_refuse(s, m, 1, "a ticket opens enrolment only: log in "
 		    "without a command\n");
 		return;
 	}

@@ -369,6 +369,17 @@ def test_old_scp_is_told_what_to_use():
         m.close()
 
 
+def test_a_command_that_is_no_text_is_told_so():
+    """Refusing the request would leave a client beside a master waiting."""
+    with house(tui="exec cat") as h:
+        m = Master(h)
+        for command in (b"send --subject \xff\xfe", b"x" * 70000):
+            done = m.run("ada@127.0.0.1", command)
+            assert done.returncode == 2 and done.stdout == b"", done
+            assert b"UTF-8 text of at most 65536 bytes" in done.stderr, done
+        m.close()
+
+
 def test_no_other_subsystem():
     with house(sftp="exec cat") as h:
         t = login(h)
