@@ -1,5 +1,6 @@
 #include <stddef.h>
 #include <string.h>
+#include <strings.h>
 
 #include "store/kind.h"
 
@@ -109,7 +110,7 @@ parse(const char *const *table, size_t count, const char *word,
 	unsigned i;
 
 	for (i = 0; i < count; i++) {
-		if (table[i] == NULL || strcmp(table[i], word) != 0)
+		if (table[i] == NULL || strcasecmp(table[i], word) != 0)
 			continue;
 		*value_r = i;
 		return LL_OK;

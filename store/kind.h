@@ -100,7 +100,7 @@ const char *delivery_state_name(enum delivery_state s);
 const char *event_name(enum event e);        /* "opened" */
 const char *event_log_name(enum event e);    /* "ContentHandover" */
 
-/* The reverse; LL_USAGE for an unknown word. */
+/* The reverse, in any case; LL_USAGE for an unknown word. */
 LL_MUST enum ll_result role_parse(const char *word, enum user_role *r_r);
 LL_MUST enum ll_result folder_parse(const char *word, enum folder *f_r);
 

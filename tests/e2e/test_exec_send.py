@@ -190,6 +190,7 @@ def test_lists_folders_and_moves():
             [f"number {n}" for n in range(6, -1, -1)], rows
         assert len(bob.verb("list --limit 3")["messages"]) == 3
         assert len(ada.list("sent")) == 7
+        assert ada.list("Sent") == ada.list("sent")     # as screens write it
         assert all(r["folder"] == "sent" and not r["unread"]
                    for r in ada.list("sent"))
         first = rows[0]["id"]
