@@ -87,8 +87,20 @@ config_set(struct config *c, const char *where, const char *name,
 			break;
 	if (i == CONFIG_COUNT) {
 		snprintf(why, CONFIG_WHY, "%.200s: %.64s: expected a known "
-		    "key (letterlockd --print-config lists them)", where, name);
+		    "key (letterlockd --print-config lists them)", where,
+		    clean_is(name, strlen(name), CLEAN_LINE) ? name : "?");
 		return LL_USAGE;
+	}
+	/* what the file could not hold is refused wherever it comes from */
+	if (!clean_is(value, strlen(value), CLEAN_LINE)) {
+		snprintf(why, CONFIG_WHY, "%.200s: %s: expected UTF-8 without "
+		    "control characters", where, name);
+		return LL_USAGE;
+	}
+	if (strlen(value) > CONFIG_LINE_MAX - 64) {
+		snprintf(why, CONFIG_WHY, "%.200s: %s: expected at most %d "
+		    "bytes", where, name, CONFIG_LINE_MAX - 64);
+		return LL_TOOBIG;
 	}
 	expected = config_type_check(&keys[i], value, &n);
 	if (expected != NULL) {
@@ -110,7 +122,7 @@ static enum ll_result
 take_line(struct config *c, const char *where, char *line,
     unsigned number_of_line, char why[CONFIG_WHY])
 {
-	char *key = line + strspn(line, " \t"), *value, *end;
+	char *key = line + strspn(line, " \t\r"), *value, *end;
 	enum ll_result r;
 	int i;
 
@@ -131,12 +143,6 @@ take_line(struct config *c, const char *where, char *line,
 	    strchr(" \t\r", end[-1]) != NULL;)
 		end--;
 	*end = '\0';
-	if (!clean_is(value, strlen(value), CLEAN_LINE)) {
-		snprintf(why, CONFIG_WHY,
-		    "%.200s: %.64s: expected UTF-8 without control characters",
-		    where, clean_is(key, strlen(key), CLEAN_LINE) ? key : "?");
-		return LL_USAGE;
-	}
 	r = config_set(c, where, key, value, why);
 	for (i = 0; r == LL_OK && i < CONFIG_COUNT; i++)
 		if (strcmp(keys[i].name, key) == 0)

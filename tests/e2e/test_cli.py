@@ -53,6 +53,19 @@ def test_init():
         assert "DNS:localhost" in pem
 
 
+def test_init_writes_only_what_can_be_read():
+    """A value that the file could not hold is refused, not written."""
+    with ll.House(start=False) as house:
+        other = house.base + "/other"
+        for org in ("a\x1b[31mb", "a\nrelay = dir:/tmp", "", "x" * 5000):
+            got = ll.run([os.path.join(ll.BUILD, "letterlock"), "init",
+                          "--org", org, "--data", other], check=False)
+            assert got.code != 0 and not got.out, (org, got.out)
+            one_line(got.err, "org_name: expected")
+            assert "\x1b" not in got.err
+            assert not os.path.exists(other + "/letterlock.conf")
+
+
 def test_init_runs_as_it_is():
     """The configuration that init wrote, but for the ports, serves."""
     with ll.House(start=False) as house:
@@ -202,6 +215,9 @@ def test_config_mistakes():
                 got = daemon(house, *words)
                 assert got.code != 0 and not got.out
                 one_line(got.err, f"{path}:{n + 1}: ", expected)
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(good.replace("\n", "\r\n"))     # another editor's lines
+        assert daemon(house, "-t", "-c", path).code == 0
         got = daemon(house, "-c", house.base + "/none.conf")
         assert got.code != 0
         one_line(got.err, "none.conf: No such file")
