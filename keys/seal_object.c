@@ -1,9 +1,8 @@
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "keys/seal.h"
+#include "keys/whole.h"
 
 #define CHUNK_TAG crypto_secretstream_xchacha20poly1305_ABYTES
 #define BUFFER_MAX ((size_t)1 << 30)
@@ -98,44 +97,6 @@ seal_object_open_buffer(const uint8_t key[KEY_BYTES], const struct id *message,
 	return LL_OK;
 }
 
-/* Reads until the buffer is full or the input ends. */
-static enum ll_result
-read_full(int fd, uint8_t *p, size_t room, size_t *len_r)
-{
-	ssize_t n;
-
-	*len_r = 0;
-	while (*len_r < room) {
-		n = read(fd, p + *len_r, room - *len_r);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return LL_IO;
-		if (n == 0)
-			break;
-		*len_r += (size_t)n;
-	}
-	return LL_OK;
-}
-
-static enum ll_result
-write_full(int fd, const uint8_t *p, size_t len)
-{
-	ssize_t n;
-
-	while (len > 0) {
-		n = write(fd, p, len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return errno == ENOSPC || errno == EDQUOT ? LL_FULL :
-			    LL_IO;
-		p += n;
-		len -= (size_t)n;
-	}
-	return LL_OK;
-}
-
 struct chunk_pair {
 	uint8_t plain[SEAL_CHUNK];
 	uint8_t sealed[SEAL_CHUNK_OUT];
@@ -167,16 +128,16 @@ seal_object_fd(const uint8_t key[KEY_BYTES], const struct id *message,
 		return LL_NOMEM;
 	r = seal_stream_push_init(&s, key, message, object, kind, c->sealed);
 	if (r == LL_OK)
-		r = write_full(out, c->sealed, SEAL_STREAM_HEADER);
+		r = whole_write(out, c->sealed, SEAL_STREAM_HEADER);
 	while (r == LL_OK && !s.done) {
-		r = read_full(in, c->plain, SEAL_CHUNK, &got);
+		r = whole_read(in, c->plain, SEAL_CHUNK, &got);
 		if (r == LL_OK && got > limit - sum)
 			r = LL_TOOBIG;
 		if (r == LL_OK)
 			r = seal_stream_push(&s, c->plain, got,
 			    got < SEAL_CHUNK, c->sealed, &wrote);
 		if (r == LL_OK)
-			r = write_full(out, c->sealed, wrote);
+			r = whole_write(out, c->sealed, wrote);
 		if (r == LL_OK)
 			sum += got;
 	}
@@ -206,21 +167,21 @@ seal_object_open_fd(const uint8_t key[KEY_BYTES], const struct id *message,
 	c = malloc(sizeof *c);
 	if (c == NULL)
 		return LL_NOMEM;
-	r = read_full(in, c->sealed, SEAL_STREAM_HEADER, &got);
+	r = whole_read(in, c->sealed, SEAL_STREAM_HEADER, &got);
 	if (r == LL_OK && got != SEAL_STREAM_HEADER)
 		r = LL_AUTH;
 	if (r == LL_OK)
 		r = seal_stream_pull_init(&s, key, message, object, kind,
 		    c->sealed);
 	while (r == LL_OK) {
-		r = read_full(in, c->sealed, SEAL_CHUNK_OUT, &got);
+		r = whole_read(in, c->sealed, SEAL_CHUNK_OUT, &got);
 		if (r == LL_OK && got == 0)
 			break;
 		if (r == LL_OK)
 			r = seal_stream_pull(&s, c->sealed, got, c->plain,
 			    &wrote, &final);
 		if (r == LL_OK)
-			r = write_full(out, c->plain, wrote);
+			r = whole_write(out, c->plain, wrote);
 		if (r == LL_OK)
 			sum += wrote;
 	}

@@ -8,27 +8,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "keys/whole.h"
 #include "server/copy.h"
 #include "server/file.h"
 
 #define CHUNK 131072
-
-static enum ll_result
-write_all(int fd, const uint8_t *p, size_t len)
-{
-	ssize_t n;
-
-	while (len > 0) {
-		n = write(fd, p, len);
-		if (n < 0 && errno != EINTR)
-			return LL_IO;
-		if (n > 0) {
-			p += n;
-			len -= (size_t)n;
-		}
-	}
-	return LL_OK;
-}
 
 static enum ll_result
 pump(int in, int out, uint8_t hash[HASH_BYTES], uint64_t *size_r)
@@ -51,8 +35,8 @@ pump(int in, int out, uint8_t hash[HASH_BYTES], uint64_t *size_r)
 		}
 		(void)crypto_generichash_update(&state, chunk, (size_t)n);
 		*size_r += (uint64_t)n;
-		if (out >= 0)
-			r = write_all(out, chunk, (size_t)n);
+		if (out >= 0 && whole_write(out, chunk, (size_t)n))
+			r = LL_IO;
 	}
 	(void)crypto_generichash_final(&state, hash, HASH_BYTES);
 	free(chunk);

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "keys/whole.h"
 #include "server/file.h"
 
 enum ll_result
@@ -14,23 +15,6 @@ file_path(const char *dir, const char *name, char path[FILE_PATH_MAX])
 	int n = snprintf(path, FILE_PATH_MAX, "%s/%s", dir, name);
 
 	return n < 0 || n >= FILE_PATH_MAX ? LL_TOOBIG : LL_OK;
-}
-
-static enum ll_result
-write_all(int fd, const uint8_t *p, size_t len)
-{
-	ssize_t n;
-
-	while (len > 0) {
-		n = write(fd, p, len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return LL_IO;
-		p += n;
-		len -= (size_t)n;
-	}
-	return LL_OK;
 }
 
 enum ll_result
@@ -42,7 +26,7 @@ file_create(const char *path, mode_t mode, const void *data, size_t len)
 
 	if (fd < 0)
 		return errno == EEXIST ? LL_CONFLICT : LL_IO;
-	r = write_all(fd, data, len);
+	r = whole_write(fd, data, len) ? LL_IO : LL_OK;
 	if (r == LL_OK && (fchmod(fd, mode) != 0 || fsync(fd) != 0))
 		r = LL_IO;
 	saved = errno;
@@ -59,21 +43,13 @@ file_create(const char *path, mode_t mode, const void *data, size_t len)
 static enum ll_result
 read_all(int fd, struct secret *out, size_t max)
 {
-	size_t len = 0;
-	ssize_t n;
+	size_t len;
+	enum ll_result r = whole_read(fd, out->data, max + 1, &len);
 
-	for (;;) {
-		n = read(fd, out->data + len, max + 1 - len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return LL_IO;
-		if (n == 0)
-			break;
-		len += (size_t)n;
-		if (len > max)
-			return LL_TOOBIG;
-	}
+	if (r)
+		return r;
+	if (len > max)
+		return LL_TOOBIG;
 	out->data[len] = '\0';
 	out->len = len;
 	return LL_OK;

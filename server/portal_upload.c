@@ -11,6 +11,7 @@
 
 #include "keys/clean.h"
 #include "keys/seal.h"
+#include "keys/whole.h"
 
 struct upload {
 	struct upload_target target;
@@ -32,26 +33,6 @@ upload_abort(struct upload *u)
 	free(u->object.type);
 	sodium_memzero(u, sizeof(*u));
 	free(u);
-}
-
-static enum ll_result
-write_all(int fd, const uint8_t *p, size_t len)
-{
-	ssize_t n;
-
-	while (len > 0) {
-		n = write(fd, p, len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && (errno == ENOSPC || errno == EDQUOT ||
-		    errno == EFBIG))
-			return LL_FULL;
-		if (n <= 0)
-			return LL_IO;
-		p += n;
-		len -= (size_t)n;
-	}
-	return LL_OK;
 }
 
 static enum ll_result
@@ -88,7 +69,7 @@ begin_stream(struct upload *u)
 	    u->target.message, &u->object.id, u->object.kind, header);
 	if (r != LL_OK)
 		return r;
-	return write_all(u->fd, header, sizeof(header));
+	return whole_write(u->fd, header, sizeof(header));
 }
 
 static bool
@@ -174,7 +155,7 @@ push(struct upload *u, int final)
 		return r;
 	u->object.plain_bytes += u->have;
 	u->have = 0;
-	return write_all(u->fd, u->sealed, out);
+	return whole_write(u->fd, u->sealed, out);
 }
 
 enum ll_result

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "keys/whole.h"
+
 struct relay_way {
 	int dir;                   /* -1: SMTP */
 	struct relay_smtp *smtp;
@@ -63,23 +65,6 @@ relay_way_is_dir(const struct relay_way *w)
 	return w->dir >= 0;
 }
 
-static bool
-write_all(int fd, const char *p, size_t len)
-{
-	ssize_t n;
-
-	while (len > 0) {
-		n = write(fd, p, len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		p += n;
-		len -= (size_t)n;
-	}
-	return true;
-}
-
 /* Written aside, synced, renamed, and the directory synced: a reader never
  * sees half a mail, and what was reported as sent is on disk. */
 static bool
@@ -96,7 +81,7 @@ put_file(int dir, const struct id *id, const char *mail, size_t len)
 	    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return false;
-	ok = write_all(fd, mail, len) && fsync(fd) == 0;
+	ok = whole_write(fd, mail, len) == LL_OK && fsync(fd) == 0;
 	if (close(fd) != 0)
 		ok = false;
 	return ok && renameat(dir, temporary, dir, name) == 0 &&

@@ -1,9 +1,10 @@
 #include "server/sftp_stream.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "keys/whole.h"
 
 /* --- reading --- */
 
@@ -11,6 +12,9 @@
 static enum ll_result
 fetch(struct sftp_reader *r, uint8_t *out, size_t len)
 {
+	enum ll_result result;
+	size_t got;
+
 	if (len > r->sealed_bytes - r->at)
 		return LL_AUTH;
 	if (r->fd < 0) {
@@ -18,18 +22,9 @@ fetch(struct sftp_reader *r, uint8_t *out, size_t len)
 		r->at += len;
 		return LL_OK;
 	}
-	while (len > 0) {
-		ssize_t n = read(r->fd, out, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? LL_IO : LL_AUTH;
-		out += n;
-		len -= (size_t)n;
-		r->at += (uint64_t)n;
-	}
-	return LL_OK;
+	result = whole_read(r->fd, out, len, &got);
+	r->at += got;
+	return result ? result : got == len ? LL_OK : LL_AUTH;
 }
 
 static enum ll_result
@@ -156,19 +151,11 @@ sftp_reader_finish(struct sftp_reader *r)
 static enum ll_result
 put(struct sftp_writer *w, const uint8_t *data, size_t len)
 {
-	while (len > 0) {
-		ssize_t n = write(w->fd, data, len);
+	enum ll_result r = whole_write(w->fd, data, len);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return errno == ENOSPC || errno == EDQUOT ||
-			    errno == EFBIG ? LL_FULL : LL_IO;
-		data += n;
-		len -= (size_t)n;
-		w->sealed_bytes += (uint64_t)n;
-	}
-	return LL_OK;
+	if (r == LL_OK)
+		w->sealed_bytes += len;
+	return r;
 }
 
 static enum ll_result

@@ -1,6 +1,5 @@
 #include "store/draft.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -8,6 +7,7 @@
 
 #include "keys/clean.h"
 #include "keys/seal.h"
+#include "keys/whole.h"
 
 #define SAVE_TRIES 8            /* against a writer who is as busy as we are */
 
@@ -446,25 +446,6 @@ draft_attach(struct desk *k, struct draft *d, const char *name,
 	return r;
 }
 
-/* Writes all of it, or fails. */
-static enum ll_result
-write_all(int fd, const uint8_t *p, size_t len)
-{
-	ssize_t n;
-
-	while (len > 0) {
-		n = write(fd, p, len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return errno == ENOSPC || errno == EDQUOT ? LL_FULL :
-			    LL_IO;
-		p += n;
-		len -= (size_t)n;
-	}
-	return LL_OK;
-}
-
 enum ll_result
 draft_store_body(struct desk *k, const struct draft *d,
     struct draft_attachment *a_r)
@@ -483,7 +464,7 @@ draft_store_body(struct desk *k, const struct draft *d,
 	if (r == LL_OK) {
 		a_r->plain_bytes = len;
 		a_r->sealed_bytes = sealed_len;
-		r = write_all(fd, sealed, sealed_len);
+		r = whole_write(fd, sealed, sealed_len);
 	}
 	if (r == LL_OK && fsync(fd) != 0)
 		r = LL_IO;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include <sodium.h>
 
+#include "keys/whole.h"
 
 #define KEY_BATCH 50            /* rows per AGENT_KEYS: a screen's page, and
                                    a frame of secrets stays small */
@@ -431,21 +432,13 @@ static enum ll_result
 memory_file(const uint8_t *p, size_t len, int *fd_r)
 {
 	int fd = memfd_create("object", MFD_CLOEXEC);
-	ssize_t n;
 
 	*fd_r = -1;
 	if (fd < 0)
 		return LL_IO;
-	while (len > 0) {
-		n = write(fd, p, len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0) {
-			close(fd);
-			return LL_IO;
-		}
-		p += n;
-		len -= (size_t)n;
+	if (whole_write(fd, p, len)) {
+		close(fd);
+		return LL_IO;
 	}
 	*fd_r = fd;
 	return lseek(fd, 0, SEEK_SET) == 0 ? LL_OK : LL_IO;

@@ -1,12 +1,12 @@
 #include "tui/exec.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <sodium.h>
 
 #include "keys/clean.h"
+#include "keys/whole.h"
 
 /* --- helpers of all parts --- */
 
@@ -155,29 +155,12 @@ exec_whoami(struct verb_call *call)
 
 /* --- running --- */
 
-static enum ll_result
-write_all(int fd, const char *p, size_t len)
-{
-	ssize_t n;
-
-	while (len > 0) {
-		n = write(fd, p, len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return LL_IO;
-		p += n;
-		len -= (size_t)n;
-	}
-	return LL_OK;
-}
-
 enum ll_result
 exec_deliver(struct verb_call *call, const char *text, size_t len, int fd)
 {
 	enum ll_result r;
 
-	r = write_all(fd, text, len);
+	r = whole_write(fd, text, len);
 	/* "read" only once every byte of the body has gone out; that it could
 	 * not be recorded is no failure of who has read it. */
 	if (r == LL_OK && call->was_shown
@@ -235,7 +218,7 @@ complain(const char *verb, const char *words)
 		return;
 	len = *verb ? asprintf(&line, "%s: %s\n", verb, clean) :
 	    asprintf(&line, "%s\n", clean);
-	if (len >= 0 && write_all(STDERR_FILENO, line, (size_t)len)) {
+	if (len >= 0 && whole_write(STDERR_FILENO, line, (size_t)len)) {
 		/* nobody is left to be told */
 	}
 	if (len >= 0)

@@ -5,6 +5,7 @@
 #include <sodium.h>
 
 #include "keys/tlv.h"
+#include "keys/whole.h"
 #include "tui/exec.h"
 
 #define EXPIRES_MAX 3650        /* days */
@@ -68,23 +69,16 @@ static enum ll_result
 read_body(int fd, char **text_r, size_t *len_r)
 {
 	char *text = malloc(DRAFT_BODY_MAX + 2);
-	size_t len = 0;
-	ssize_t n;
+	size_t len;
+	enum ll_result r;
 
 	*text_r = NULL;
 	if (!text)
 		return LL_NOMEM;
-	for (;;) {
-		n = read(fd, text + len, DRAFT_BODY_MAX + 1 - len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0) {
-			free(text);
-			return LL_IO;
-		}
-		len += (size_t)n;
-		if (n == 0 || len > DRAFT_BODY_MAX)
-			break;
+	r = whole_read(fd, text, DRAFT_BODY_MAX + 1, &len);
+	if (r) {
+		free(text);
+		return r;
 	}
 	text[len] = '\0';
 	*text_r = text;
