@@ -18,9 +18,23 @@ struct upload {
 	struct seal_stream stream;
 	struct envelope_object object;
 	int fd;
+	bool held;                 /* the store waits for it */
 	uint8_t plain[SEAL_CHUNK], sealed[SEAL_CHUNK_OUT];
 	size_t have;
 };
+
+/* The store keeps the file, and its bytes, until it hears of its end. */
+static void
+give_up(struct upload *u)
+{
+	struct msg *m = NULL;
+
+	if (msg_create(MSG_REQUEST, OP_PORTAL_DROP, &m) != LL_OK)
+		return;
+	msg_put_id(m, F_OBJECT_ID, &u->object.id);
+	/* Unheard, the store forgets it when the token's time is over. */
+	(void)!portal_store_ask(u->target.store, m, NULL);
+}
 
 void
 upload_abort(struct upload *u)
@@ -29,6 +43,8 @@ upload_abort(struct upload *u)
 		return;
 	if (u->fd >= 0)
 		close(u->fd);
+	if (u->held)
+		give_up(u);
 	free(u->object.name);
 	free(u->object.type);
 	sodium_memzero(u, sizeof(*u));
@@ -52,8 +68,8 @@ ask_blob(struct upload *u, uint64_t at_most)
 	if (r != LL_OK)
 		return r;
 	u->fd = msg_take_fd(reply, 0);
-	if (!view_id(msg_view(reply), F_OBJECT_ID, &u->object.id) ||
-	    u->fd < 0)
+	u->held = view_id(msg_view(reply), F_OBJECT_ID, &u->object.id);
+	if (!u->held || u->fd < 0)
 		r = LL_PROTO;
 	msg_destroy(reply);
 	return r;
@@ -215,6 +231,8 @@ upload_end(struct upload *u, struct envelope *e)
 	}
 	if (r == LL_OK)
 		r = commit(u);
+	if (r == LL_OK)
+		u->held = false;
 	if (r == LL_OK)
 		r = envelope_add_object(e, &u->object);
 	upload_abort(u);

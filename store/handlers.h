@@ -82,6 +82,7 @@ HANDLER(portal_blob);
 HANDLER(portal_commit);
 HANDLER(portal_reply);
 HANDLER(portal_end);
+HANDLER(portal_drop);
 /* house.c */
 HANDLER(house_status);
 HANDLER(house_queue);

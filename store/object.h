@@ -24,6 +24,8 @@ LL_MUST enum ll_result object_upload_end(struct store *s, struct request *q,
  * none. */
 bool object_upload_cancel(struct store *s, const struct peer *p,
     const struct id *object);
+/* Forgets uploads through the portal whose token has ended since. */
+void object_upload_expire(struct store *s, uint64_t now);
 /* Every OBJECT of a SEND or PORTAL_REPLY: inserts those with DATA, checks that
  * the others were uploaded to that place; puts them in order and removes what
  * was uploaded there and is not named. */

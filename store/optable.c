@@ -157,6 +157,8 @@ const struct op_rule op_rules[] = {
 	    NULL, portal_reply },
 	{ OP_PORTAL_END, PORTAL, NOBODY, NEED_NOTHING, OP_WRITES,
 	    "leaving the page is no event", portal_end },
+	{ OP_PORTAL_DROP, PORTAL, NOBODY, NEED_NOTHING, 0, passing,
+	    portal_drop },
 };
 
 const size_t op_rule_count = sizeof(op_rules) / sizeof(op_rules[0]);

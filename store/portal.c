@@ -194,6 +194,18 @@ portal_commit(struct store *s, struct request *q)
 	return r == LL_OK ? object_upload_end(s, q, &where) : r;
 }
 
+/* By the object alone: the token may have ended meanwhile. */
+enum ll_result
+portal_drop(struct store *s, struct request *q)
+{
+	struct id object;
+
+	if (!view_id(q->v, F_OBJECT_ID, &object))
+		return LL_USAGE;
+	return object_upload_cancel(s, q->peer, &object) ? LL_OK :
+	    LL_NOTFOUND;
+}
+
 static enum ll_result
 keep_reply(struct store *s, struct request *q, const struct delivery *d,
     const struct id *reply)

@@ -67,6 +67,7 @@ clear_up(struct store *s, uint64_t now)
 		r = queue_sweep(s, now);
 	if (r == LL_OK)
 		r = object_sweep(s, now);
+	object_upload_expire(s, now);
 	return r;
 }
 

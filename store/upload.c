@@ -19,12 +19,19 @@
 #include "store/object.h"
 
 #define UPLOADS_MAX 16           /* at once, of one peer */
+/* The portal is one peer for all outsiders: there they are counted by the
+ * link that was opened, so that nobody's uploads keep the others waiting. */
+#define LINK_UPLOADS_MAX 4
+#define PORTAL_UPLOADS_MAX 128
+#define PORTAL_UPLOAD_SECS 4000  /* a little longer than its token is good */
 #define OBJECTS_MAX 200          /* of one draft; some may be given up */
 
 struct object_upload {
 	struct object_upload *next;
 	struct peer *peer;
 	struct id object, message;
+	struct id delivery;      /* portal: the link's; zero otherwise */
+	uint64_t since;
 	int fd;
 	bool named;              /* no O_TMPFILE here: it has a passing name */
 };
@@ -179,19 +186,34 @@ fits(struct store *s, struct request *q, const struct id *owner,
 	return r;
 }
 
+static bool
+may_upload(const struct store *s, const struct peer *p,
+    const struct id *delivery)
+{
+	const bool portal = p->role == PEER_PORTAL;
+	const struct object_upload *u;
+	unsigned all = 0, here = 0;
+
+	for (u = s->uploads; u != NULL; u = u->next) {
+		if (u->peer != p)
+			continue;
+		all++;
+		here += delivery != NULL && id_equal(&u->delivery, delivery);
+	}
+	return here < LINK_UPLOADS_MAX &&
+	    all < (portal ? PORTAL_UPLOADS_MAX : UPLOADS_MAX);
+}
+
 enum ll_result
 object_upload_new(struct store *s, struct request *q,
     const struct object_place *place)
 {
 	struct object_upload *u;
 	enum ll_result r;
-	unsigned n = 0;
 	uint64_t left;
 	int copy;
 
-	for (u = s->uploads; u != NULL; u = u->next)
-		n += u->peer == q->peer ? 1 : 0;
-	if (n >= UPLOADS_MAX)
+	if (!may_upload(s, q->peer, place->delivery))
 		return LL_BUSY;
 	r = fits(s, q, &place->owner, view_u64(q->v, F_SEALED_BYTES), &left);
 	if (r != LL_OK)
@@ -201,6 +223,9 @@ object_upload_new(struct store *s, struct request *q,
 		return LL_NOMEM;
 	id_random(&u->object);
 	u->message = place->message;
+	if (place->delivery != NULL)
+		u->delivery = *place->delivery;
+	u->since = q->now;
 	u->peer = q->peer;
 	r = open_file(s, u);
 	if (r != LL_OK) {
@@ -232,6 +257,20 @@ object_upload_cancel(struct store *s, const struct peer *p,
 			return true;
 		}
 	return false;
+}
+
+void
+object_upload_expire(struct store *s, uint64_t now)
+{
+	struct object_upload **at = &s->uploads;
+
+	while (*at != NULL) {
+		if ((*at)->peer->role == PEER_PORTAL &&
+		    (*at)->since + PORTAL_UPLOAD_SECS < now)
+			forget(s, at);
+		else
+			at = &(*at)->next;
+	}
 }
 
 /* Gives the file its name for good. */

@@ -38,7 +38,7 @@ static struct {
 	size_t header_len, body_len, file_len;
 	enum link_state state;
 	enum ll_result try_result, lease_result;
-	unsigned tries, reads, replies, blobs, ends;
+	unsigned tries, reads, replies, blobs, ends, commits, drops;
 	unsigned leased, leases;   /* now, ever */
 	bool unleased;             /* a try came without a lease */
 	char origin[ORIGIN_MAX];   /* of the last try */
@@ -223,6 +223,8 @@ note(struct msg *m)
 	if (msg_op(m) == OP_PORTAL_READ)
 		__atomic_add_fetch(&fake.reads, 1, __ATOMIC_SEQ_CST);
 	fake.ends += msg_op(m) == OP_PORTAL_END;
+	fake.commits += msg_op(m) == OP_PORTAL_COMMIT;
+	fake.drops += msg_op(m) == OP_PORTAL_DROP;
 	if (msg_op(m) != OP_PORTAL_REPLY)
 		return;
 	fake.replies++;

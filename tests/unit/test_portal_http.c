@@ -468,6 +468,31 @@ too_large_keeps_the_text(void **state)
 	assert_int_equal(fake.blobs, blobs);
 }
 
+/* A file that was begun and comes to nothing: the store hears of it, or it
+ * would keep the place and the bytes. */
+static void
+broken_off_file_is_given_up(void **state)
+{
+	static char body[400000];
+	unsigned drops, blobs, commits, n;
+	size_t at;
+
+	(void)state;
+	unlock();
+	drops = fake.drops;
+	blobs = fake.blobs;
+	commits = fake.commits;
+	at = build_reply(body, "Two files", 140000) - strlen(BORDER) - 6;
+	at += put_part(body + at, "file", "b.txt", file_text, 140000);
+	memcpy(body + at, "--" BORDER "--\r\n", strlen(BORDER) + 6);
+	assert_int_equal(send_reply(body, at + strlen(BORDER) + 6), 413);
+	for (n = 0; n < 2000 && fake.drops == drops; n++)
+		usleep(1000);
+	assert_int_equal(fake.blobs, blobs + 2);
+	assert_int_equal(fake.commits, commits + 1);
+	assert_int_equal(fake.drops, drops + 1);
+}
+
 /* The page had closed while the text was written: it comes back. */
 static void
 too_late_keeps_the_text(void **state)
@@ -588,6 +613,7 @@ main(void)
 		cmocka_unit_test(reply_is_sealed_for_the_author),
 		cmocka_unit_test(same_form_has_same_idempotency),
 		cmocka_unit_test(too_large_keeps_the_text),
+		cmocka_unit_test(broken_off_file_is_given_up),
 		cmocka_unit_test(too_late_keeps_the_text),
 		cmocka_unit_test(odd_requests_are_refused),
 		cmocka_unit_test(close_forgets),

@@ -391,6 +391,65 @@ portal_reads_and_answers(void **state)
 }
 
 static void
+open_for(const char *origin, uint8_t token[32])
+{
+	struct msg *reply;
+	struct sent s;
+	struct id id;
+
+	send_out(&s);
+	assert_int_equal(attempt(s.locator, origin, &id), LL_OK);
+	assert_int_equal(prove(&id, s.proof, &reply), LL_OK);
+	memcpy(token, view_hash(msg_view(reply), F_TOKEN), 32);
+	msg_destroy(reply);
+}
+
+static enum ll_result
+upload(const uint8_t token[32], struct id *object_r)
+{
+	struct msg *m = kit_request(OP_PORTAL_BLOB), *reply;
+	struct id answer;
+	enum ll_result r;
+
+	id_random(&answer);
+	msg_put_bytes(m, F_TOKEN, token, 32);
+	msg_put_id(m, F_MESSAGE_ID, &answer);
+	msg_put_u64(m, F_SEALED_BYTES, 1000);
+	r = kit_ask(portal, m, &reply);
+	if (r == LL_OK)
+		assert_true(view_id(msg_view(reply), F_OBJECT_ID, object_r));
+	msg_destroy(reply);
+	return r;
+}
+
+/* The portal is one peer: who breaks off uploads, or has many going, may not
+ * use up what is there for all. */
+static void
+uploads_of_one_link_are_bounded(void **state)
+{
+	uint8_t mine[32], yours[32];
+	struct id object;
+	struct msg *m;
+	unsigned n;
+
+	(void)state;
+	open_for("10.5.1.1", mine);
+	open_for("10.5.1.2", yours);
+	for (n = 0; n < 4; n++)
+		assert_int_equal(upload(mine, &object), LL_OK);
+	assert_int_equal(upload(mine, &object), LL_BUSY);
+	for (n = 0; n < 40; n++) {
+		assert_int_equal(upload(yours, &object), LL_OK);
+		m = kit_request(OP_PORTAL_DROP);
+		msg_put_id(m, F_OBJECT_ID, &object);
+		assert_int_equal(kit_ask(portal, m, NULL), LL_OK);
+	}
+	m = kit_request(OP_PORTAL_DROP);
+	msg_put_id(m, F_OBJECT_ID, &object);
+	assert_int_equal(kit_ask(portal, m, NULL), LL_NOTFOUND);
+}
+
+static void
 relay_leases_and_reports(void **state)
 {
 	struct chan *relay = kit_channel(&kit, PEER_RELAY);
@@ -439,6 +498,7 @@ main(void)
 		cmocka_unit_test(reissue_replaces_the_link),
 		cmocka_unit_test(withdrawn_says_so),
 		cmocka_unit_test(portal_reads_and_answers),
+		cmocka_unit_test(uploads_of_one_link_are_bounded),
 		cmocka_unit_test(relay_leases_and_reports),
 	};
 

@@ -49,6 +49,7 @@ static const struct {
 	{ OP_PORTAL_OBJECT, "p" }, { OP_PORTAL_READ, "p" },
 	{ OP_PORTAL_BLOB, "p" }, { OP_PORTAL_COMMIT, "p" },
 	{ OP_PORTAL_REPLY, "p" }, { OP_PORTAL_END, "p" },
+	{ OP_PORTAL_DROP, "p" },
 };
 
 static bool
