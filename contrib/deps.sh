@@ -18,7 +18,7 @@ demo='python3 openssh-client curl ncurses-base'
 test='libcmocka-dev python3 openssh-client openssl curl ncurses-term
 python3-paramiko python3-pexpect python3-pyte python3-selenium chromium
 chromium-driver postfix lynx dropbear-bin putty-tools python3-asyncssh
-python3-nacl git universal-ctags valgrind'
+python3-nacl openssh-sftp-server git universal-ctags valgrind'
 fuzz='clang libclang-rt-dev llvm'
 bench='openssh-server openssh-sftp-server neomutt nginx-light wrk'
 

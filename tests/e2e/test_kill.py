@@ -221,6 +221,19 @@ def hand_over_kills(house, post, count):
     return seen
 
 
+def steadily(user, action):
+    """action(), once more when the user's connection had been dying of the
+    last kill; a failure on a living connection is a failure."""
+    try:
+        return action()
+    except ll.Failure as failure:
+        if user.logged_in():
+            raise
+        print(f"# {user.name} logs in again after: {failure}")
+        login_again(user)
+        return action()
+
+
 def check_mailbox(bob, book):
     subjects = [m["subject"] for m in bob.list()]
     lost = [s for s in book.sent if s not in subjects]
@@ -239,8 +252,9 @@ def check_replies(book):
     for user in set(book.replies.values()):
         login_again(user)
         bodies = []
-        for row in user.list():
-            bodies.append(user.verb(f"show {row['id']}")["body"].strip())
+        for row in steadily(user, user.list):
+            bodies.append(steadily(user, lambda: user.verb(
+                f"show {row['id']}"))["body"].strip())
         assert len(set(bodies)) == len(bodies), "a reply is there twice"
         for text, owner in book.replies.items():
             if owner is user:
@@ -253,7 +267,8 @@ def check_uploads(book):
         folders = [f"/d/{row['id']}" for row in user.list("drafts")]
         listed = []
         for folder in folders:
-            out = user.sftp(f"ls -1 {folder}\n").out.splitlines()
+            out = steadily(user, lambda: user.sftp(
+                f"ls -1 {folder}\n")).out.splitlines()
             listed += [(folder, line.strip().split("/")[-1]) for line in out
                        if not line.startswith("sftp>")]
         for (owner, name), content in book.uploads.items():
@@ -262,7 +277,7 @@ def check_uploads(book):
             where = [f for f, n in listed if n == name]
             assert len(where) == 1, (name, where, len(listed))
             path = os.path.join(user.dir, "check")
-            user.scp(f":{where[0]}/{name}", path)
+            steadily(user, lambda: user.scp(f":{where[0]}/{name}", path))
             with open(path, "rb") as f:
                 assert f.read() == content, name
 
