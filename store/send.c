@@ -300,7 +300,9 @@ send_message(struct store *s, struct request *q)
 	w.expires = days > 0 ? q->now + days * DAY_SECS : 0;
 	msg_put_id(q->reply, F_MESSAGE_ID, &w.message);
 	msg_put_id(q->reply, F_THREAD_ID, &thread);
+	s->sender = q->peer;
 	r = send_all(s, &w);
+	s->sender = NULL;
 	plan_finish(&w.plan);
 	if (r != LL_OK)
 		return r;

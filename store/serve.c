@@ -370,7 +370,7 @@ event_status(struct store *s, const struct id *user, const struct id *message,
 	struct msg *m;
 
 	for (p = s->peers; p != NULL; p = p->next) {
-		if (!concerns(p, user))
+		if (p == s->sender || !concerns(p, user))
 			continue;
 		m = event_message(OP_EVENT_STATUS, message);
 		if (m == NULL)

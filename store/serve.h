@@ -78,6 +78,8 @@ struct store {
 	struct secret pepper, totp_key;
 	uint64_t next_release_ms; /* when the sweep is to look, 0: not set */
 	uint64_t sweep_timer;
+	const struct peer *sender; /* whose SEND is being done: its answer has
+	                            what events of it would say */
 	bool truncate;           /* empty the write-ahead log soon */
 	/* configuration */
 	char path[4097];
