@@ -88,8 +88,8 @@ const struct op_rule op_rules[] = {
 	    object_commit },
 	{ OP_PLAN, WORKER, STAFF, NEED_BOUND, 0, reads, plan_make },
 	{ OP_LINK_PEPPER, WORKER, STAFF, NEED_BOUND, 0, reads, send_pepper },
-	{ OP_SEND, WORKER, STAFF, NEED_BOUND, OP_WRITES | OP_ONCE, NULL,
-	    send_message },
+	{ OP_SEND, WORKER, STAFF, NEED_BOUND, OP_WRITES | OP_ONCE |
+	    OP_RECALLS, NULL, send_message },
 	{ OP_UNDO, WORKER, STAFF, NEED_BOUND, OP_WRITES | OP_ONCE, NULL,
 	    send_undo },
 	{ OP_STATUS, WORKER, STAFF, NEED_BOUND, 0, reads, delivery_status },

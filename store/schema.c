@@ -84,7 +84,8 @@ static const char messages[] =
 "  expires INTEGER NOT NULL,"         /* 0: never */
 "  expired INTEGER NOT NULL DEFAULT 0,"
 "  header BLOB,"                      /* NULL once expired */
-"  commitment BLOB NOT NULL"
+"  commitment BLOB NOT NULL,"
+"  idempotency BLOB"                  /* of the SEND that made it */
 ");"
 "CREATE INDEX messages_expires ON messages (expires)"
 "  WHERE expires > 0 AND expired = 0;"

@@ -48,11 +48,52 @@ check_id(struct store *s, const struct sending *w)
 	uint64_t taken;
 	enum ll_result r;
 
-	r = db_number(s->db, 0, &taken, "SELECT EXISTS (SELECT 1 FROM messages"
-	    " WHERE message = ?1) OR EXISTS (SELECT 1 FROM drafts WHERE"
-	    " message = ?1 AND (author <> ?2 OR sent = 1))", "dd",
+	r = db_number(s->db, 0, &taken, "SELECT EXISTS (SELECT 1 FROM drafts"
+	    " WHERE message = ?1 AND (author <> ?2 OR sent = 1))", "dd",
 	    &w->message, &w->author);
 	return r == LL_OK && taken ? LL_CONFLICT : r;
+}
+
+/* LL_NOTFOUND: the message is new.  LL_OK: this very request made it, and the
+ * answer is given again, with the states of today. */
+static enum ll_result
+recall(struct store *s, const struct sending *w)
+{
+	const uint8_t *key = view_hash(w->q->v, F_IDEMPOTENCY);
+	struct msg *m = w->q->reply;
+	uint8_t made_by[HASH_BYTES];
+	sqlite3_stmt *st;
+	struct id author, delivery;
+	enum ll_result r;
+	bool same;
+
+	r = db_one(s->db, &st, "SELECT author, idempotency FROM messages"
+	    " WHERE message = ?1", "d", &w->message);
+	if (r != LL_OK)
+		return r;
+	same = db_id(st, 0, &author) && id_equal(&author, &w->author) &&
+	    db_hash(st, 1, made_by) && key != NULL &&
+	    memcmp(made_by, key, HASH_BYTES) == 0;
+	db_end(st);
+	if (!same)
+		return LL_CONFLICT;
+	r = db_query(s->db, &st, "SELECT delivery, address, route, state,"
+	    " reason, expires FROM deliveries WHERE message = ?1 ORDER BY"
+	    " position", "d", &w->message);
+	if (r != LL_OK)
+		return r;
+	while ((r = db_next(s->db, st)) == LL_OK) {
+		msg_begin(m, F_RECIPIENT);
+		if (db_id(st, 0, &delivery))
+			msg_put_id(m, F_DELIVERY_ID, &delivery);
+		msg_put_text(m, F_ADDRESS, db_text(st, 1));
+		msg_put_u64(m, F_ROUTE, db_u64(st, 2));
+		msg_put_u64(m, F_STATE, db_u64(st, 3));
+		msg_put_text(m, F_REASON, db_text(st, 4));
+		msg_put_u64(m, F_EXPIRES, db_u64(st, 5));
+		msg_end(m);
+	}
+	return r == LL_EOF ? LL_OK : r;
 }
 
 static enum ll_result
@@ -96,11 +137,11 @@ keep_message(struct store *s, const struct sending *w)
 	    wrap_len != SEAL_WRAP_BYTES || !view_id(q->v, F_THREAD_ID, &thread))
 		return LL_USAGE;
 	r = db_run(s->db, "INSERT INTO messages (message, thread, reply_to,"
-	    " author, author_generation, time, expires, header, commitment)"
-	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)", "ddddiiibh",
-	    &w->message, &thread, replies ? &reply_to : NULL, &w->author,
-	    w->generation, q->now, w->expires, header, header_len,
-	    commitment);
+	    " author, author_generation, time, expires, header, commitment,"
+	    " idempotency) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+	    "ddddiiibhh", &w->message, &thread, replies ? &reply_to : NULL,
+	    &w->author, w->generation, q->now, w->expires, header, header_len,
+	    commitment, view_hash(q->v, F_IDEMPOTENCY));
 	if (r != LL_OK)
 		return r;
 	return db_run(s->db, "INSERT INTO boxes (user, message, thread,"
@@ -300,6 +341,9 @@ send_message(struct store *s, struct request *q)
 	w.expires = days > 0 ? q->now + days * DAY_SECS : 0;
 	msg_put_id(q->reply, F_MESSAGE_ID, &w.message);
 	msg_put_id(q->reply, F_THREAD_ID, &thread);
+	r = recall(s, &w);
+	if (r != LL_NOTFOUND)
+		return r;
 	s->sender = q->peer;
 	r = send_all(s, &w);
 	s->sender = NULL;
@@ -347,6 +391,36 @@ forget_message(struct store *s, const struct id *message)
 	return object_drop(s, message, &body);
 }
 
+/* A late repetition of the SEND that was undone shall not send again. */
+static enum ll_result
+keep_answer(struct store *s, struct request *q, const struct id *message)
+{
+	uint8_t key[HASH_BYTES];
+	struct id thread;
+	sqlite3_stmt *st;
+	struct msg *m;
+	enum ll_result r;
+	bool has_key;
+
+	r = db_one(s->db, &st, "SELECT idempotency, thread FROM messages WHERE"
+	    " message = ?1", "d", message);
+	if (r != LL_OK)
+		return r;
+	has_key = db_hash(st, 0, key);
+	(void)db_id(st, 1, &thread);
+	db_end(st);
+	if (!has_key)
+		return LL_OK;
+	r = msg_reply(q->msg, LL_OK, &m);
+	if (r != LL_OK)
+		return r;
+	msg_put_id(m, F_MESSAGE_ID, message);
+	msg_put_id(m, F_THREAD_ID, &thread);
+	r = serve_remember(s, q, OP_SEND, key, m);
+	msg_destroy(m);
+	return r;
+}
+
 enum ll_result
 send_undo(struct store *s, struct request *q)
 {
@@ -372,7 +446,9 @@ send_undo(struct store *s, struct request *q)
 		q->words = "It is on its way already: withdraw it instead.";
 		return LL_CONFLICT;
 	}
-	r = forget_message(s, &message);
+	r = keep_answer(s, q, &message);
+	if (r == LL_OK)
+		r = forget_message(s, &message);
 	leaf.message = &message;
 	if (r == LL_OK)
 		r = log_append(s, q->now, &leaf);

@@ -116,17 +116,17 @@ answer_again(struct store *s, struct request *q)
 	return LL_OK;
 }
 
-static enum ll_result
-remember(struct store *s, struct request *q)
+enum ll_result
+serve_remember(struct store *s, const struct request *q, enum op op,
+    const uint8_t *key, const struct msg *reply)
 {
-	struct tlv_view v = msg_view(q->reply);
+	struct tlv_view v = msg_view(reply);
 	struct id scope;
 
 	scope_of(q->peer, &scope);
 	return db_run(s->db, "INSERT INTO idempotency (day, scope, key, op,"
 	    " reply) VALUES (?1, ?2, ?3, ?4, ?5)", "idhub", q->now / DAY_SECS,
-	    &scope, view_hash(q->v, F_IDEMPOTENCY), (int)msg_op(q->msg),
-	    v.data, v.len);
+	    &scope, key, (int)op, v.data, v.len);
 }
 
 static enum ll_result
@@ -142,8 +142,9 @@ run_once(struct store *s, struct request *q, const struct op_rule *rule)
 	r = rule->handler(s, q);
 	if (r == LL_OK)
 		r = msg_error(q->reply);
-	if (r == LL_OK)
-		r = remember(s, q);
+	if (r == LL_OK && !(rule->flags & OP_RECALLS))
+		r = serve_remember(s, q, rule->op, view_hash(q->v,
+		    F_IDEMPOTENCY), q->reply);
 	return r;
 }
 

@@ -102,6 +102,8 @@ enum op_need {
  * IDEMPOTENCY that was seen before answers as the first did. */
 #define OP_WRITES 1u
 #define OP_ONCE 2u
+#define OP_RECALLS 4u            /* the handler knows itself what it answered:
+	                            nothing is written down for it */
 
 struct op_rule {
 	enum op op;
@@ -133,6 +135,10 @@ void serve_drop(struct peer *p);
  * channels: STATE state. */
 void serve_end_logins(struct store *s, const struct id *user,
     const uint8_t *token, enum user_state state);
+/* Keeps reply as the answer to the peer's op with that idempotency key. */
+LL_MUST enum ll_result serve_remember(struct store *s,
+    const struct request *q, enum op op, const uint8_t *key,
+    const struct msg *reply);
 /* A reply that was put off. */
 void serve_answer(struct peer *p, struct msg *reply);
 /* The loop's after: commits, then lets answers and events go. */

@@ -165,11 +165,15 @@ undo_brings_the_draft_back(void **state)
 {
 	unsigned inbox = count_of(&bob, FOLDER_INBOX);
 	unsigned sent = count_of(&ada, FOLDER_SENT);
+	uint8_t head[MSG_HEAD];
+	struct msg *m, *again;
 	struct id message;
-	struct msg *m;
 
 	(void)state;
 	m = kit_send_request(&ada, to_both, 2, &message);
+	msg_encode_head(m, head);
+	assert_int_equal(msg_decode(head, msg_view(m).data, msg_view(m).len,
+	    &again), LL_OK);
 	put_draft(&message, 0, LL_OK);
 	assert_int_equal(kit_ask(ada.worker, m, NULL), LL_OK);
 	assert_int_equal(ask_message(&ada, OP_DRAFT_GET, &message, NULL),
@@ -179,6 +183,10 @@ undo_brings_the_draft_back(void **state)
 	assert_int_equal(ask_message(&bob, OP_UNDO, &message, NULL),
 	    LL_NOTFOUND);
 	assert_int_equal(ask_message(&ada, OP_UNDO, &message, NULL), LL_OK);
+	/* a late repetition of what was undone sends nothing */
+	assert_int_equal(kit_ask(ada.worker, again, NULL), LL_OK);
+	assert_int_equal(ask_message(&ada, OP_STATUS, &message, NULL),
+	    LL_NOTFOUND);
 	assert_int_equal(ask_message(&ada, OP_DRAFT_GET, &message, NULL),
 	    LL_OK);
 	assert_int_equal(count_of(&ada, FOLDER_SENT), sent);
