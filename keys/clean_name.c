@@ -13,8 +13,9 @@
 
 static const char unnamed[] = "unnamed";
 
-/* Shells, headers, and other systems' file names mind these. */
-static const char minded[] = "!\"#$&'()*:;<>?[\\]^`{|}~/";
+/* Shells, headers, and other systems' file names mind these.  Round brackets
+ * stay: our own numbers of doubles, "a (2).pdf", have them. */
+static const char minded[] = "!\"#$&'*:;<>?[\\]^`{|}~/";
 
 /* Copies the name's characters, '_' for those that won't do; at most what was
  * read, since no replacement is longer than what it stands for. */

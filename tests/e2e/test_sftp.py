@@ -102,6 +102,11 @@ def test_names_are_cleaned_and_doubles_numbered():
         for name in listed:
             assert all(32 <= ord(c) and c not in "\u202e/\x7f"
                        for c in name), listed
+        # and the message has them under the very same names
+        draft = ada.list("drafts")[0]["id"]
+        sent = ada.send(["ada@house.example"], "own", "b", "--draft", draft)
+        shown = ada.verb(f"show {sent['id']}")["attachments"]
+        assert sorted(a["name"] for a in shown) == sorted(listed), shown
 
 
 def test_only_file_names_are_listed():
