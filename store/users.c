@@ -193,8 +193,13 @@ enable(struct store *s, struct request *q, const struct user_row *u)
 	enum ll_result r;
 
 	r = delay_clear_all(s, view_text(q->v, F_USER));
-	if (r != LL_OK || u->state != USER_DISABLED)
+	if (r != LL_OK || u->state == USER_ACTIVE)
 		return r;
+	if (u->state != USER_DISABLED) {
+		q->words = "That user has not enrolled yet: the ticket opens "
+		    "the account.";
+		return LL_CONFLICT;
+	}
 	r = db_number(s->db, 0, &factors, "SELECT totp IS NOT NULL FROM users"
 	    " WHERE user = ?1", "d", &u->id);
 	if (r == LL_OK && factors == 0) {

@@ -132,6 +132,9 @@ def test_users():
         house.admin("user", "reset", "bob")
         users = house.admin_json("user", "list")["users"]
         assert users[1]["state"] in ("reset", "invited"), users
+        # nor does it make an account of who only has a ticket
+        none = house.admin("user", "enable", "bob", check=False)
+        assert none.code == 1 and not none.out and "ticket" in none.err
         house.add_user("carl")
         house.admin("user", "disable", "carl")
         assert "carl is active" in house.admin("user", "enable", "carl").out
