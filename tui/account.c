@@ -16,7 +16,7 @@
 #define KEY_LINE_MAX 6000
 
 struct account {
-	struct lines lines;
+	struct lines lines;          /* first: see lines_view_draw */
 	char fingerprints[KEYS_MAX][129];
 	size_t key_count;
 };
@@ -112,26 +112,6 @@ account_title(const struct view *v, char *text, size_t room)
 {
 	(void)v;
 	(void)snprintf(text, room, "Your account and this session");
-}
-
-static void
-account_draw(struct view *v)
-{
-	struct account *a = v->state;
-	int top, below;
-
-	view_area(&top, &below);
-	lines_draw(&a->lines, top, below);
-}
-
-static bool
-account_key(struct view *v, const struct key *k)
-{
-	struct account *a = v->state;
-	int top, below;
-
-	view_area(&top, &below);
-	return lines_key(&a->lines, k, below - top);
 }
 
 /* --- verbs --- */
@@ -247,8 +227,8 @@ static const struct view_ops account_ops = {
 	.state_bytes = sizeof(struct account),
 	.title = account_title,
 	.init = account_init,
-	.draw = account_draw,
-	.key = account_key,
+	.draw = lines_view_draw,
+	.key = lines_view_key,
 	.finish = account_finish,
 	.verbs = VIEW_VERBS(verbs),
 };

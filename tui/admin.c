@@ -21,8 +21,8 @@
 enum page { PAGE_MENU, PAGE_USERS, PAGE_QUEUE, PAGE_STATUS, PAGE_LOG, PAGES };
 
 struct admin {
+	struct lines lines;          /* first: see lines_view_draw */
 	enum page page;
-	struct lines lines;
 	char (*names)[65];           /* user names of PAGE_USERS */
 	enum user_state *states;
 	size_t count;
@@ -177,26 +177,6 @@ admin_title(const struct view *v, char *text, size_t room)
 	const struct admin *a = v->state;
 
 	(void)snprintf(text, room, "%s", pages[a->page].title);
-}
-
-static void
-admin_draw(struct view *v)
-{
-	struct admin *a = v->state;
-	int top, below;
-
-	view_area(&top, &below);
-	lines_draw(&a->lines, top, below);
-}
-
-static bool
-admin_key(struct view *v, const struct key *k)
-{
-	struct admin *a = v->state;
-	int top, below;
-
-	view_area(&top, &below);
-	return lines_key(&a->lines, k, below - top);
 }
 
 static void
@@ -506,8 +486,8 @@ static const struct view_ops admin_ops = {
 	.state_bytes = sizeof(struct admin),
 	.title = admin_title,
 	.init = admin_init,
-	.draw = admin_draw,
-	.key = admin_key,
+	.draw = lines_view_draw,
+	.key = lines_view_key,
 	.leave = admin_leave,
 	.finish = admin_finish,
 	.verbs = VIEW_VERBS(verbs),

@@ -12,9 +12,9 @@
 #define OFFER_SECS (24 * 3600)   /* at login, drafts as fresh as this */
 
 struct drafts {
+	struct lines lines;          /* first: see lines_view_draw */
 	struct draft *list;
 	size_t count;
-	struct lines lines;
 };
 
 static void
@@ -89,26 +89,6 @@ drafts_title(const struct view *v, char *text, size_t room)
 	    s->count);
 }
 
-static void
-drafts_draw(struct view *v)
-{
-	struct drafts *s = v->state;
-	int top, below;
-
-	view_area(&top, &below);
-	lines_draw(&s->lines, top, below);
-}
-
-static bool
-drafts_key(struct view *v, const struct key *k)
-{
-	struct drafts *s = v->state;
-	int top, below;
-
-	view_area(&top, &below);
-	return lines_key(&s->lines, k, below - top);
-}
-
 static bool
 any(const struct view *v)
 {
@@ -170,8 +150,8 @@ static const struct view_ops drafts_ops = {
 	.state_bytes = sizeof(struct drafts),
 	.title = drafts_title,
 	.init = drafts_init,
-	.draw = drafts_draw,
-	.key = drafts_key,
+	.draw = lines_view_draw,
+	.key = lines_view_key,
 	.again = reload,
 	.event = drafts_event,
 	.finish = drafts_finish,

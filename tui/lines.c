@@ -15,12 +15,6 @@
 #define LINE_BYTES 2048
 
 void
-lines_init(struct lines *l)
-{
-	memset(l, 0, sizeof(*l));
-}
-
-void
 lines_clear(struct lines *l)
 {
 	size_t i;
@@ -36,7 +30,7 @@ lines_clear(struct lines *l)
 
 static void
 append(struct lines *l, size_t tag, int indent, enum paint_style style,
-    bool fenced, const char *text, size_t len)
+    const char *text)
 {
 	struct line *rows;
 	size_t room;
@@ -51,11 +45,10 @@ append(struct lines *l, size_t tag, int indent, enum paint_style style,
 		l->rows = rows;
 		l->room = room;
 	}
-	copy = strndup(text, len);
+	copy = strdup(text);
 	if (!copy)
 		return;
-	l->rows[l->count++] = (struct line){ copy, style, indent, tag,
-	    fenced };
+	l->rows[l->count++] = (struct line){ copy, style, indent, tag };
 }
 
 void
@@ -68,27 +61,15 @@ lines_add(struct lines *l, size_t tag, int indent, enum paint_style style,
 	va_start(ap, format);
 	(void)vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
-	append(l, tag, indent, style, false, text, strlen(text));
+	append(l, tag, indent, style, text);
 	sodium_memzero(text, sizeof(text));
 }
 
-void
-lines_add_foreign(struct lines *l, size_t tag, int indent, const char *text)
-{
-	size_t n;
-
-	while (*text) {
-		n = strcspn(text, "\n");
-		append(l, tag, indent, PAINT_PLAIN, true, text, n);
-		text += n + (text[n] == '\n');
-	}
-}
-
-/* Cells before the text: cursor mark, indent, fence. */
+/* Cells before the text: cursor mark, indent. */
 static int
 margin(const struct line *line)
 {
-	return 2 + line->indent + (line->fenced ? 2 : 0);
+	return 2 + line->indent;
 }
 
 static int
@@ -136,8 +117,6 @@ draw_line(const struct line *line, int y, int below)
 		width = 2;
 	do {
 		end = wrap_row(line->text, len, at, width, &next);
-		if (line->fenced)
-			paint_fence(y, x - 2);
 		(void)paint_bytes(y++, x, width, line->style,
 		    line->text + at, end - at);
 		at = next;
@@ -178,4 +157,22 @@ size_t
 lines_tag(const struct lines *l)
 {
 	return l->at < l->count ? l->rows[l->at].tag : LINES_NONE;
+}
+
+void
+lines_view_draw(struct view *v)
+{
+	int top, below;
+
+	view_area(&top, &below);
+	lines_draw(v->state, top, below);
+}
+
+bool
+lines_view_key(struct view *v, const struct key *k)
+{
+	int top, below;
+
+	view_area(&top, &below);
+	return lines_key(v->state, k, below - top);
 }

@@ -14,12 +14,13 @@
 
 #define LINES_NONE ((size_t)-1)
 
+struct view;
+
 struct line {
 	char *text;
 	enum paint_style style;
 	int indent;
 	size_t tag;             /* what the line belongs to */
-	bool fenced;            /* foreign text: drawn behind a fence */
 };
 
 struct lines {
@@ -28,19 +29,14 @@ struct lines {
 	size_t at, top;         /* cursor's line, first line drawn */
 };
 
-/* An empty page. */
-void lines_init(struct lines *l);
-/* Wipes and frees; *l is as after lines_init but keeps cursor and top, so
- * that it can be filled again. */
+/* Wipes and frees; *l, which begins as zeroes, keeps cursor and top, so that
+ * it can be filled again. */
 void lines_clear(struct lines *l);
 
 /* Appends a line; without memory it is left out. */
 void lines_add(struct lines *l, size_t tag, int indent,
     enum paint_style style, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
-/* The same for foreign text, which may have several lines. */
-void lines_add_foreign(struct lines *l, size_t tag, int indent,
-    const char *text);
 
 /* Draws into rows [top, below) over the whole width; the cursor's line has a
  * '>' and the hardware cursor. */
@@ -49,5 +45,10 @@ void lines_draw(struct lines *l, int top, int below);
 bool lines_key(struct lines *l, const struct key *k, int rows);
 /* Tag of the cursor's line, LINES_NONE without lines. */
 size_t lines_tag(const struct lines *l);
+
+/* draw and key of a view that is such a page and nothing else: its state
+ * begins with the struct lines. */
+void lines_view_draw(struct view *v);
+bool lines_view_key(struct view *v, const struct key *k);
 
 #endif

@@ -12,9 +12,9 @@
 #include "tui/paint.h"
 
 struct plan {
+	struct lines lines;          /* first: see lines_view_draw */
 	const struct draft *d;       /* the composer's, below */
 	struct center_plan p;
-	struct lines lines;
 	struct center_send_options options;
 	bool changed;                /* planned again after a conflict */
 };
@@ -113,26 +113,6 @@ plan_title(const struct view *v, char *text, size_t room)
 
 	(void)snprintf(text, room, "Plan for %zu recipient%s: not sent yet",
 	    s->p.count, s->p.count == 1 ? "" : "s");
-}
-
-static void
-plan_draw(struct view *v)
-{
-	struct plan *s = v->state;
-	int top, below;
-
-	view_area(&top, &below);
-	lines_draw(&s->lines, top, below);
-}
-
-static bool
-plan_key(struct view *v, const struct key *k)
-{
-	struct plan *s = v->state;
-	int top, below;
-
-	view_area(&top, &below);
-	return lines_key(&s->lines, k, below - top);
 }
 
 /* --- verbs --- */
@@ -234,8 +214,8 @@ static const struct view_ops plan_ops = {
 	.state_bytes = sizeof(struct plan),
 	.title = plan_title,
 	.init = plan_init,
-	.draw = plan_draw,
-	.key = plan_key,
+	.draw = lines_view_draw,
+	.key = lines_view_key,
 	.finish = plan_finish,
 	.verbs = VIEW_VERBS(verbs),
 };

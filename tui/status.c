@@ -13,8 +13,8 @@
 #include "tui/paint.h"
 
 struct status {
+	struct lines lines;          /* first: see lines_view_draw */
 	struct center_sent s;
-	struct lines lines;
 	bool just_sent;
 	char address[321];           /* recipient a dialog is about */
 	struct center_send_options reissue;
@@ -156,26 +156,6 @@ status_title(const struct view *v, char *text, size_t room)
 		    PRIu64 " s", left);
 	else
 		(void)snprintf(text, room, s->just_sent ? "Sent" : "Status");
-}
-
-static void
-status_draw(struct view *v)
-{
-	struct status *s = v->state;
-	int top, below;
-
-	view_area(&top, &below);
-	lines_draw(&s->lines, top, below);
-}
-
-static bool
-status_key(struct view *v, const struct key *k)
-{
-	struct status *s = v->state;
-	int top, below;
-
-	view_area(&top, &below);
-	return lines_key(&s->lines, k, below - top);
 }
 
 static void
@@ -357,8 +337,8 @@ static const struct view_ops status_ops = {
 	.state_bytes = sizeof(struct status),
 	.title = status_title,
 	.init = status_init,
-	.draw = status_draw,
-	.key = status_key,
+	.draw = lines_view_draw,
+	.key = lines_view_key,
 	.event = status_event,
 	.tick = status_tick,
 	.finish = status_finish,
