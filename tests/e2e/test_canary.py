@@ -44,12 +44,17 @@ def files(house, since):
                 yield path
 
 
-def scan(house, since, canaries):
-    """[(what, file)] of every canary found in plain sight."""
+def searcher(canaries):
+    """({form: what}, a pattern that finds every form)."""
     patterns = {form: what for what, text in canaries.items()
                 for form in forms(text)}
-    search = re.compile(b"|".join(re.escape(p) for p in sorted(
+    return patterns, re.compile(b"|".join(re.escape(p) for p in sorted(
         patterns, key=len, reverse=True)))
+
+
+def scan(house, since, canaries):
+    """[(what, file)] of every canary found in plain sight."""
+    patterns, search = searcher(canaries)
     found, seen = set(), 0
     for path in files(house, since):
         try:
@@ -61,6 +66,28 @@ def scan(house, since, canaries):
         for hit in search.findall(data):
             found.add((patterns[hit], path))
     assert seen > 3, "nothing was searched"
+    return found
+
+
+def memory(pid, canaries):
+    """What of the canaries stands in a process's memory."""
+    patterns, search = searcher(canaries)
+    found, seen = set(), 0
+    with open(f"/proc/{pid}/maps", encoding="ascii") as maps, \
+            open(f"/proc/{pid}/mem", "rb", 0) as mem:
+        for line in maps:
+            place, mode = line.split()[:2]
+            if mode[0] != "r" or "[v" in line:
+                continue
+            low, high = (int(x, 16) for x in place.split("-"))
+            try:
+                mem.seek(low)
+                data = mem.read(high - low)
+            except OSError:      # a guard page
+                continue
+            seen += len(data)
+            found |= {patterns[hit] for hit in search.findall(data)}
+    assert seen > 1 << 20, "no memory was read"
     return found
 
 
@@ -142,6 +169,27 @@ def test_canaries_are_found_nowhere():
         house.stop()
         found = scan(house, since, secrets)
         assert not found, found
+
+
+def test_lasting_programs_remember_nothing():
+    if os.getuid() != 0:
+        raise ll.Skip("needs root to read undumpable processes")
+    house, ada, bob, secrets = a_busy_house()
+    with house:
+        work(house, ada, bob, secrets)
+        assert memory(os.getpid(), secrets), "the search itself is wrong"
+        for p in house.procs():
+            if p.name in ("letterlockd", "letterlock-stor",
+                          "letterlock-rela", "letterlock-port"):
+                assert not memory(p.pid, secrets), p
+        # what knew more is gone with its connection
+        busy = {(p.pid, p.start) for p in house.procs()
+                if memory(p.pid, secrets)}
+        ada.logout()
+        bob.logout()
+        ll.until(lambda: not busy & {(p.pid, p.start)
+                                     for p in house.procs()},
+                 10, "the connections' processes to end")
 
 
 def test_a_planted_plaintext_is_found():
