@@ -53,7 +53,8 @@ LL_MUST enum ll_result object_sweep(struct store *s, uint64_t now);
 void object_unlink(struct store *s, const struct id *object);
 /* The uploads of a peer that is gone. */
 void object_forget(struct store *s, struct peer *p);
-/* At start: files without a row go. */
+/* At start: files without a row go.  LL_CONFLICT, and nothing is removed, when
+ * there are files and the database is a new one. */
 LL_MUST enum ll_result object_clean(struct store *s);
 /* "xx/ID". */
 #define OBJECT_PATH 32

@@ -159,6 +159,9 @@ setup_open(struct store *s, const char **why_r)
 	r = open_folder(s->data, "blobs", &s->blobs);
 	if (r == LL_OK)
 		r = object_clean(s);
+	if (r == LL_CONFLICT)
+		*why_r = "there are attachments, but the database is empty: "
+		    "put db/letterlock.db back, or restore a backup";
 	if (r != LL_OK)
 		return r;
 	*why_r = "out of memory";

@@ -392,6 +392,19 @@ object_give(struct store *s, struct msg *m, const struct id *message,
 
 /* --- at start --- */
 
+/* Whether this database may say which files are wanted: one that was made anew
+ * (the old one was lost, or its file system is not there) knows of none. */
+static enum ll_result
+may_clean(struct store *s)
+{
+	uint64_t used;
+	enum ll_result r;
+
+	r = db_number(s->db, 0, &used, "SELECT EXISTS (SELECT 1 FROM log)",
+	    "");
+	return r == LL_OK && used == 0 ? LL_CONFLICT : r;
+}
+
 static enum ll_result
 clean_folder(struct store *s, int dir)
 {
@@ -414,6 +427,8 @@ clean_folder(struct store *s, int dir)
 			r = db_number(s->db, 0, &found, "SELECT 1 FROM objects"
 			    " WHERE object = ?1 AND data IS NULL", "d",
 			    &object);
+		if (r == LL_OK && found == 0)
+			r = may_clean(s);
 		if (r == LL_OK && found == 0)
 			(void)unlinkat(dirfd(d), e->d_name, 0);
 	}

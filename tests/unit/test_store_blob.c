@@ -304,10 +304,42 @@ backup_while_writing(void **state)
 	    " data IS NULL"), 2);
 }
 
+/* A database that is not there must not cost the attachments as well. */
+static void
+empty_database_removes_nothing(void **state)
+{
+	char db[160], wal[170], away[160], path[160];
+	struct id draft, object;
+
+	(void)state;
+	id_random(&draft);
+	put_draft(&draft);
+	assert_int_equal(upload(&draft, 8192, &object), LL_OK);
+	kit_logout(&ada);
+	kit_logout(&eve);
+	assert_int_equal(kit_stop(&kit), 0);
+	(void)snprintf(db, sizeof(db), "%s/db/letterlock.db", kit.dir);
+	(void)snprintf(away, sizeof(away), "%s/away.db", kit.dir);
+	assert_int_equal(rename(db, away), 0);
+	blob_path(&object, "blobs", path);
+	assert_int_not_equal(kit_try(&kit), 0);
+	assert_int_equal(access(path, F_OK), 0);
+	/* nothing of the new one may stay beside the old one put back */
+	(void)snprintf(wal, sizeof(wal), "%s-wal", db);
+	assert_int_equal(access(wal, F_OK), -1);
+	assert_int_equal(rename(away, db), 0);
+	kit_start(&kit);
+	assert_int_equal(access(path, F_OK), 0);
+	kit_login(&kit, &ada);
+	kit_login(&kit, &eve);
+	assert_int_equal(delete_draft(&draft), LL_OK);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(empty_database_removes_nothing),
 		cmocka_unit_test(goes_in_and_out),
 		cmocka_unit_test(limits_hold),
 		cmocka_unit_test(lies_are_refused),
