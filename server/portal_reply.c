@@ -98,6 +98,9 @@ static const struct {
 	    "</strong> Please write a text or choose a file." },
 	{ LL_DENIED, 403, "<strong>Not sent: the form was not one of this "
 	    "page.</strong> Your text is still here; please send it again." },
+	{ LL_RATE, 429, "<strong>Not sent: too many answers in a short time."
+	    "</strong> Your text is still here; please send it again in an "
+	    "hour." },
 	{ LL_BUSY, 429, "<strong>Not sent: the server is busy.</strong> Your "
 	    "text is still here; please send it again in a few seconds." },
 };
@@ -113,7 +116,7 @@ make_refusal(struct request *q, struct page *p)
 	for (i = 0; i + 1 < n && failures[i].result != r->failed; i++)
 		continue;
 	a.status = failures[i].status;
-	a.retry_secs = a.status == 429 ? 10 : 0;
+	a.retry_secs = a.status != 429 ? 0 : r->failed == LL_RATE ? 3600 : 10;
 	form.alarm = failures[i].alarm;
 	form.limit = r->letter.limit;
 	form.to = r->letter.author_email;

@@ -63,14 +63,19 @@ insert(struct store *s, struct request *q, const struct object_place *place,
     struct tlv_view o, unsigned position)
 {
 	const uint8_t *hash = view_hash(o, F_HASH), *data;
+	enum ll_result r = LL_OK;
 	struct id object;
-	enum ll_result r;
+	uint64_t left;
 	size_t len;
 
 	data = view_bytes(o, F_DATA, &len);
 	if (!view_id(o, F_OBJECT_ID, &object) || hash == NULL || data == NULL ||
 	    len != view_u64(o, F_SEALED_BYTES) || len > 2 * INLINE_MAX)
 		return LL_USAGE;
+	if (len >= CHARGED_MIN)
+		r = object_fits(s, q, &place->owner, len, &left);
+	if (r != LL_OK)
+		return r;
 	r = db_run(s->db, "INSERT INTO objects (object, message, owner,"
 	    " delivery, kind, position, sealed_bytes, hash, created, data)"
 	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)", "ddddiuihib",

@@ -38,6 +38,10 @@ LL_MUST enum ll_result object_put_all(struct store *s, struct msg *m,
 /* DATA or a descriptor of one object of that message. */
 LL_MUST enum ll_result object_give(struct store *s, struct msg *m,
     const struct id *message, const struct id *object);
+/* LL_TOOBIG or LL_FULL, with words, when an object of that many sealed bytes is
+ * above the limit or the owner's quota; *left_r: the largest that is not. */
+LL_MUST enum ll_result object_fits(struct store *s, struct request *q,
+    const struct id *owner, uint64_t bytes, uint64_t *left_r);
 /* Adds to, or takes off, what counts in the owner's quota. */
 LL_MUST enum ll_result object_charge(struct store *s, const struct id *owner,
     uint64_t bytes, bool add);

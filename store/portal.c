@@ -10,6 +10,9 @@
 #include "store/object.h"
 #include "store/vaults.h"
 
+#define REPLY_SECS 3600
+#define REPLIES_MAX 30           /* of one link in that time */
+
 /* The delivery that the TOKEN stands for, while its link is open. */
 static enum ll_result
 by_token(struct store *s, struct request *q, struct delivery *d_r)
@@ -206,6 +209,19 @@ portal_drop(struct store *s, struct request *q)
 	    LL_NOTFOUND;
 }
 
+/* Small answers count in no quota: their number is bounded. */
+static enum ll_result
+may_reply(struct store *s, struct request *q, const struct delivery *d)
+{
+	uint64_t n;
+	enum ll_result r;
+
+	r = db_number(s->db, 0, &n, "SELECT count(*) FROM log WHERE delivery"
+	    " = ?1 AND event = ?2 AND time > ?3", "dui", &d->id,
+	    EVENT_REPLIED, q->now - REPLY_SECS);
+	return r == LL_OK && n >= REPLIES_MAX ? LL_RATE : r;
+}
+
 static enum ll_result
 keep_reply(struct store *s, struct request *q, const struct delivery *d,
     const struct id *reply)
@@ -247,6 +263,8 @@ portal_reply(struct store *s, struct request *q)
 	enum ll_result r;
 
 	r = place(s, q, &d, &where);
+	if (r == LL_OK)
+		r = may_reply(s, q, &d);
 	if (r == LL_OK)
 		r = keep_reply(s, q, &d, &where.message);
 	if (r == LL_OK)

@@ -168,8 +168,8 @@ room_left(struct store *s, const struct id *owner, uint64_t *left_r)
 	return r;
 }
 
-static enum ll_result
-fits(struct store *s, struct request *q, const struct id *owner,
+enum ll_result
+object_fits(struct store *s, struct request *q, const struct id *owner,
     uint64_t bytes, uint64_t *left_r)
 {
 	enum ll_result r;
@@ -215,7 +215,7 @@ object_upload_new(struct store *s, struct request *q,
 
 	if (!may_upload(s, q->peer, place->delivery))
 		return LL_BUSY;
-	r = fits(s, q, &place->owner, view_u64(q->v, F_SEALED_BYTES), &left);
+	r = object_fits(s, q, &place->owner, view_u64(q->v, F_SEALED_BYTES), &left);
 	if (r != LL_OK)
 		return r;
 	u = calloc(1, sizeof(*u));
@@ -350,7 +350,7 @@ object_upload_end(struct store *s, struct request *q,
 	if (!S_ISREG(st.st_mode) ||
 	    (uint64_t)st.st_size != view_u64(q->v, F_SEALED_BYTES))
 		return LL_CONFLICT;
-	r = fits(s, q, &place->owner, (uint64_t)st.st_size, &left);
+	r = object_fits(s, q, &place->owner, (uint64_t)st.st_size, &left);
 	if (r == LL_OK)
 		r = link_file(s, *at);
 	if (r == LL_OK)

@@ -20,6 +20,7 @@ static int
 set_up(void **state)
 {
 	(void)state;
+	kit.quota = 500000;
 	kit_begin(&kit);
 	kit_queue_keys(&kit);
 	kit_user(&kit, "ada", ROLE_STAFF, &ada);
@@ -449,6 +450,49 @@ uploads_of_one_link_are_bounded(void **state)
 	assert_int_equal(kit_ask(portal, m, NULL), LL_NOTFOUND);
 }
 
+static enum ll_result
+reply_of(const uint8_t token[32], size_t len)
+{
+	static const uint8_t bytes[65536] = { 1 };
+	struct msg *m = kit_request(OP_PORTAL_REPLY);
+	struct id answer;
+
+	id_random(&answer);
+	msg_put_bytes(m, F_TOKEN, token, 32);
+	msg_put_id(m, F_MESSAGE_ID, &answer);
+	msg_put_bytes(m, F_HEADER, bytes, 300);
+	msg_put_bytes(m, F_COMMITMENT, bytes, 32);
+	msg_put_bytes(m, F_WRAP, bytes, 100);
+	msg_put_u64(m, F_GENERATION, 1);
+	msg_begin(m, F_OBJECT);
+	msg_put_id(m, F_OBJECT_ID, &answer);
+	msg_put_u64(m, F_SEALED_BYTES, len);
+	msg_put_bytes(m, F_HASH, bytes, 32);
+	msg_put_bytes(m, F_DATA, bytes, len);
+	msg_end(m);
+	return kit_ask(portal, m, NULL);
+}
+
+/* Who has one message open cannot fill the disk with answers, neither by their
+ * number nor by their length. */
+static void
+answers_are_bounded(void **state)
+{
+	uint8_t token[32], other[32];
+	unsigned n;
+
+	(void)state;
+	open_for("10.6.1.1", token);
+	for (n = 0; n < 30; n++)
+		assert_int_equal(reply_of(token, 200), LL_OK);
+	assert_int_equal(reply_of(token, 200), LL_RATE);
+	open_for("10.6.1.2", other);
+	for (n = 0; n < 7; n++)
+		assert_int_equal(reply_of(other, 65000), LL_OK);
+	assert_int_equal(reply_of(other, 65000), LL_FULL);
+	assert_int_equal(reply_of(other, 200), LL_OK);
+}
+
 static void
 relay_leases_and_reports(void **state)
 {
@@ -499,6 +543,7 @@ main(void)
 		cmocka_unit_test(withdrawn_says_so),
 		cmocka_unit_test(portal_reads_and_answers),
 		cmocka_unit_test(uploads_of_one_link_are_bounded),
+		cmocka_unit_test(answers_are_bounded),
 		cmocka_unit_test(relay_leases_and_reports),
 	};
 
