@@ -45,6 +45,7 @@ enum session_state {
 	STATE_OK = 0x10,          /* logged in */
 	STATE_ENROL = 0x20,       /* a ticket was given: enrolment only */
 	STATE_ENDING = 0x40,
+	STATE_LOGIN = STATE_FACTOR1 | STATE_FACTOR2 | STATE_UNLOCK,
 	STATE_IN = STATE_OK | STATE_ENROL,
 	STATE_ANY = 0x3f          /* but not ENDING */
 };

@@ -23,7 +23,7 @@ store_drop(struct session *s)
 	loop_fd_remove(s->loop, chan_fd(s->store));
 	chan_destroy(s->store);
 	s->store = NULL;
-	if (s->state & (STATE_FACTOR1 | STATE_FACTOR2 | STATE_UNLOCK))
+	if (s->state & STATE_LOGIN)
 		session_end(s, CHILD_BUSY,
 		    "The service is restarting; please connect again.");
 }
@@ -100,7 +100,11 @@ session_ask(struct session *s, struct msg *request, int timeout_ms,
 	}
 	r = chan_call(s->store, request, timeout_ms, &reply);
 	if (r) {
-		store_drop(s);
+		/* A store that is slow is not gone: its late answer is thrown
+		 * away by store_drain.  Only a login must not go on, because
+		 * the two sides may now disagree on how far it got. */
+		if (r != LL_BUSY || (s->state & STATE_LOGIN))
+			store_drop(s);
 		return r == LL_BUSY ? LL_BUSY : LL_EOF;
 	}
 	r = msg_result(reply);

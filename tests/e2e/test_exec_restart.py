@@ -2,6 +2,7 @@
 once or says that it did not."""
 # limit: 200
 import json
+import signal
 import threading
 
 import ll
@@ -77,6 +78,21 @@ def test_line_mode_outlives_the_store():
         row = ll.until(bob.list, 40, "the message")[0]
         shown = bob.verb(f"show {row['id']}")
         assert shown["body"] == "before the fall\nafter it\n", shown
+
+
+def test_a_store_that_stood_still_is_not_lost():
+    """A call that timed out must not leave the login without a store."""
+    with ll.House() as house:
+        ada = house.add_user("ada")
+        ada.login()
+        store = house.procs("letterlock-store")[0]
+        store.kill(signal.SIGSTOP)
+        try:
+            waiting = ada.ssh("whoami", check=False, timeout=60)
+        finally:
+            store.kill(signal.SIGCONT)
+        assert waiting.code == 75 and waiting.raw == b"", waiting.err
+        assert ada.verb("whoami")["user"] == "ada"
 
 
 if __name__ == "__main__":
