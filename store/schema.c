@@ -167,6 +167,7 @@ static const char ways[] =
 "  created INTEGER NOT NULL"
 ");"
 "CREATE INDEX links_delivery ON links (delivery);"
+"CREATE INDEX links_frozen ON links (delivery) WHERE state = 2;"
 "CREATE TABLE tries ("
 "  try BLOB PRIMARY KEY,"
 "  locator BLOB NOT NULL, origin TEXT NOT NULL, known INTEGER NOT NULL,"

@@ -135,20 +135,46 @@ center_free_list(char ***list, size_t *count)
 	*count = 0;
 }
 
+static enum ll_result
+ask_counts(struct center *c, struct msg **reply_r)
+{
+	struct msg *m;
+	enum ll_result r;
+
+	center_begin(c);
+	r = msg_create(MSG_REQUEST, OP_COUNTS, &m);
+	return r ? r : desk_ask(c->desk, m, reply_r);
+}
+
+enum ll_result
+center_frozen(struct center *c, uint64_t *count_r, char address_r[321])
+{
+	struct msg *reply;
+	enum ll_result r;
+
+	*count_r = 0;
+	address_r[0] = '\0';
+	r = ask_counts(c, &reply);
+	if (r)
+		return r;
+	*count_r = view_u64(msg_view(reply), F_COUNT);
+	(void)snprintf(address_r, 321, "%s",
+	    view_text(msg_view(reply), F_ADDRESS));
+	msg_destroy(reply);
+	return LL_OK;
+}
+
 enum ll_result
 center_counts(struct center *c, struct center_count counts[CENTER_FOLDERS])
 {
-	struct msg *m, *reply;
+	struct msg *reply;
 	struct tlv_view row;
 	uint64_t folder;
 	size_t at = 0;
 	enum ll_result r;
 
-	center_begin(c);
 	memset(counts, 0, CENTER_FOLDERS * sizeof *counts);
-	r = msg_create(MSG_REQUEST, OP_COUNTS, &m);
-	if (r == LL_OK)
-		r = desk_ask(c->desk, m, &reply);
+	r = ask_counts(c, &reply);
 	if (r)
 		return r;
 	while (view_nest(msg_view(reply), F_ROW, &at, &row)) {

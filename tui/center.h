@@ -68,6 +68,11 @@ struct center_count { uint64_t messages, unread; };
 LL_MUST enum ll_result center_counts(struct center *c,
     struct center_count counts[CENTER_FOLDERS]);
 
+/* Links of this user's messages that are frozen: how many, and the address of
+ * the newest ("" when there is none). */
+LL_MUST enum ll_result center_frozen(struct center *c, uint64_t *count_r,
+    char address_r[321]);
+
 /* One line of a list. */
 struct center_row {
 	struct id id, thread;

@@ -264,6 +264,8 @@ greet(struct line *l)
 {
 	const struct desk_self *self = center_self(l->c);
 	struct center_count counts[CENTER_FOLDERS];
+	char address[321];
+	uint64_t frozen;
 
 	teletype_say(l->t, "%s: line mode. Type help for the verbs.\n",
 	    *self->org ? self->org : "letterlock");
@@ -278,6 +280,10 @@ greet(struct line *l)
 	    (unsigned long long)counts[FOLDER_INBOX - 1].messages,
 	    (unsigned long long)counts[FOLDER_INBOX - 1].unread,
 	    (unsigned long long)counts[FOLDER_DRAFTS - 1].messages);
+	if (center_frozen(l->c, &frozen, address) == LL_OK && frozen > 0)
+		teletype_say(l->t, "Frozen by wrong codes: %llu, the newest "
+		    "for %s. Type list --folder sent, then status N.\n",
+		    (unsigned long long)frozen, address);
 	if (counts[FOLDER_DRAFTS - 1].messages && !self->locked)
 		teletype_say(l->t, "You can go on writing: drafts, then "
 		    "edit N.\n");

@@ -209,6 +209,22 @@ part(const char *words)
 	view_quit(0);
 }
 
+/* A frozen link waits for its sender's key, here now or at the next login. */
+static void
+tell_frozen(void)
+{
+	char address[321];
+	uint64_t count;
+
+	if (center_frozen(view_center(), &count, address) || count == 0)
+		return;
+	if (count == 1)
+		view_say("Frozen by wrong codes: %s (S, then s)", address);
+	else
+		view_say("Frozen by wrong codes: %s and %llu more (S, then s)",
+		    address, (unsigned long long)count - 1);
+}
+
 /* Says what came in, wherever the person is just now. */
 static void
 look_for_new(void)
@@ -222,6 +238,8 @@ look_for_new(void)
 	now = counts[FOLDER_INBOX - 1].unread;
 	if (now > unread && known)
 		view_say(now == unread + 1 ? "New message" : "New messages");
+	if (!known)
+		tell_frozen();
 	unread = now;
 	known = true;
 }
@@ -257,6 +275,8 @@ drain(void)
 			break;
 		case DESK_STATUS:
 			view_event(&e);
+			if (e.event == EVENT_FROZEN)
+				tell_frozen();
 			break;
 		}
 	}

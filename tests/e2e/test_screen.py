@@ -8,6 +8,7 @@ import signal
 import time
 
 import ll
+from test_main_job import other_code
 
 SHORT = "too short"
 CHOSEN = "seven quiet otters rowing"
@@ -207,6 +208,38 @@ def test_withdraw_and_reissue():
             screen.line("typed it wrong").wait("Withdrawn: no key")
             screen.wait("carol@out.example +withdrawn")
             screen.wait_gone(new.group(1))
+
+
+def freeze(link, code):
+    wrong = other_code(code)
+    for n in range(12):
+        page = ll.Visitor(link, origin=f"192.0.2.{n}")
+        if page.code == 200:
+            page.unlock(wrong)
+    assert page.code == 423, page.code
+
+
+def test_a_frozen_link_is_told_at_once_and_at_each_login():
+    with ll.House({"trusted_proxy": "127.0.0.1"}) as house:
+        ada = house.add_user("ada")
+        ada.login()
+        sent = ada.send(["eve@out.example"], "secret", "body")
+        link = house.wait_link("eve@out.example")
+        with ada.screen() as screen:
+            screen.wait("Inbox: empty")
+            freeze(link, sent["recipients"][0]["code"])
+            screen.wait("Frozen by wrong codes: eve@out.example")
+        lines = ll.run(["ssh"] + ada.ssh_words(
+            "-o", "ControlMaster=no", "-T", ada.target), stdin="quit\n").out
+        assert "Frozen by wrong codes: 1, the newest for eve@out" in lines
+        with ada.screen() as screen:
+            screen.wait("Frozen by wrong codes: eve@out.example")
+            screen.send("S").wait("secret")
+            screen.send("s").wait("frozen")
+            screen.send("i").wait("A new link is on its way")
+        with ada.screen() as screen:
+            screen.wait("Inbox: empty")
+            assert "Frozen" not in screen.text(), screen.text()
 
 
 def test_reset_with_and_without_the_recovery_code():
