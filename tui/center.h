@@ -135,6 +135,9 @@ struct center_message {
  * for an older key of one's own, or damaged. */
 LL_MUST enum ll_result center_message(struct center *c, const struct id *id,
     struct center_message *m_r);
+/* center_find, then center_message. */
+LL_MUST enum ll_result center_message_of(struct center *c,
+    const char *prefix, struct center_message *m_r);
 void center_message_finish(struct center_message *m);
 
 /* To be called once the whole body was shown: unread mark and, for a

@@ -392,6 +392,16 @@ center_message(struct center *c, const struct id *id,
 
 /* --- marks --- */
 
+enum ll_result
+center_message_of(struct center *c, const char *prefix,
+    struct center_message *m_r)
+{
+	struct id id;
+	enum ll_result r = center_find(c, prefix, &id);
+
+	return r ? r : center_message(c, &id, m_r);
+}
+
 static enum ll_result
 mark(struct center *c, const struct id *id, enum field field, uint64_t v)
 {

@@ -73,6 +73,17 @@ exec_json(struct verb_call *call, json_t *j)
 }
 
 enum ll_result
+exec_became(struct verb_call *call, const struct id *id, const char *state,
+    const char *sentence)
+{
+	if (call->json)
+		return exec_json(call, json_pack("{s:o,s:s}", "id",
+		    exec_json_id(id), "state", state));
+	(void)fprintf(call->out, "%s\n", sentence);
+	return LL_OK;
+}
+
+enum ll_result
 exec_id(struct verb_call *call, struct id *id_r)
 {
 	if (call->word_count != 1)

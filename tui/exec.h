@@ -73,6 +73,10 @@ enum ll_result exec_admin(struct verb_call *call);
 LL_MUST enum ll_result exec_id(struct verb_call *call, struct id *id_r);
 /* Writes j as one line and releases it; NULL is a failure of memory. */
 LL_MUST enum ll_result exec_json(struct verb_call *call, json_t *j);
+/* Says what became of message or draft id: an object with id and state, or
+ * the sentence. */
+LL_MUST enum ll_result exec_became(struct verb_call *call,
+    const struct id *id, const char *state, const char *sentence);
 /* Text as a JSON string: NULL gives null. */
 json_t *exec_json_text(const char *text);
 /* Seconds since 1970 as RFC 3339; 0 gives null. */

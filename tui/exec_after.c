@@ -7,17 +7,31 @@ words_json(const struct center_recipient *r)
 	    json_array();
 }
 
-json_t *
-exec_sent_json(const struct center_sent *s)
+static json_t *
+events_json(const struct center_recipient *r)
+{
+	json_t *list = json_array();
+	size_t i;
+
+	for (i = 0; list && i < r->event_count; i++)
+		(void)json_array_append_new(list, json_pack("{s:s,s:o,s:s}",
+		    "event", event_name(r->events[i].event), "time",
+		    exec_json_time(r->events[i].time), "detail",
+		    r->events[i].detail));
+	return list;
+}
+
+/* Every recipient, with or without what happened to the delivery. */
+static json_t *
+recipients_json(const struct center_sent *s, bool events)
 {
 	const struct center_recipient *row;
-	json_t *list = json_array();
+	json_t *list = json_array(), *o;
 	size_t i;
 
 	for (i = 0; list && i < s->count; i++) {
 		row = &s->rows[i];
-		if (json_array_append_new(list, json_pack(
-		    "{s:s,s:s,s:s,s:s,s:o,s:o,s:o,s:o}",
+		o = json_pack("{s:s,s:s,s:s,s:s,s:o,s:o,s:o,s:o}",
 		    "address", row->address, "route", route_name(row->route),
 		    "state", delivery_state_name(row->state), "reason",
 		    row->reason, "code",
@@ -25,14 +39,27 @@ exec_sent_json(const struct center_sent *s)
 		    "phonetic",
 		    exec_json_text(row->has_code ? row->phonetic : NULL),
 		    "site_words", words_json(row), "expires",
-		    exec_json_time(row->expires))) != 0) {
+		    exec_json_time(row->expires));
+		if (events && json_object_set_new(o, "events",
+		    events_json(row)) != 0) {
+			json_decref(o);
+			o = NULL;
+		}
+		if (json_array_append_new(list, o) != 0) {
 			json_decref(list);
 			return NULL;
 		}
 	}
+	return list;
+}
+
+json_t *
+exec_sent_json(const struct center_sent *s)
+{
 	return json_pack("{s:o,s:o,s:s,s:o}", "id", exec_json_id(&s->id),
 	    "thread", exec_json_id(&s->thread), "state",
-	    delivery_state_name(s->state), "recipients", list);
+	    delivery_state_name(s->state), "recipients",
+	    recipients_json(s, false));
 }
 
 static void
@@ -85,55 +112,15 @@ exec_undo(struct verb_call *call)
 	r = exec_id(call, &id);
 	if (r == LL_OK)
 		r = center_undo(call->c, &id);
-	if (r)
-		return r;
-	if (call->json)
-		return exec_json(call, json_pack("{s:o,s:s}", "id",
-		    exec_json_id(&id), "state", "draft"));
-	(void)fputs("taken back; it is a draft again\n", call->out);
-	return LL_OK;
-}
-
-static json_t *
-events_json(const struct center_recipient *r)
-{
-	json_t *list = json_array();
-	size_t i;
-
-	for (i = 0; list && i < r->event_count; i++)
-		(void)json_array_append_new(list, json_pack("{s:s,s:o,s:s}",
-		    "event", event_name(r->events[i].event), "time",
-		    exec_json_time(r->events[i].time), "detail",
-		    r->events[i].detail));
-	return list;
+	return r ? r : exec_became(call, &id, "draft",
+	    "taken back; it is a draft again");
 }
 
 static json_t *
 status_json(const struct center_sent *s)
 {
-	const struct center_recipient *row;
-	json_t *list = json_array();
-	size_t i;
-
-	for (i = 0; list && i < s->count; i++) {
-		row = &s->rows[i];
-		if (json_array_append_new(list, json_pack(
-		    "{s:s,s:s,s:s,s:s,s:o,s:o,s:o,s:o,s:o}",
-		    "address", row->address, "route", route_name(row->route),
-		    "state", delivery_state_name(row->state),
-		    "reason", row->reason, "events", events_json(row),
-		    "expires",
-		    exec_json_time(row->expires), "code",
-		    exec_json_text(row->has_code ? row->code : NULL),
-		    "phonetic",
-		    exec_json_text(row->has_code ? row->phonetic : NULL),
-		    "site_words", words_json(row))) != 0) {
-			json_decref(list);
-			return NULL;
-		}
-	}
 	return json_pack("{s:o,s:o}", "id", exec_json_id(&s->id),
-	    "recipients", list);
+	    "recipients", recipients_json(s, true));
 }
 
 enum ll_result

@@ -293,14 +293,11 @@ exec_show(struct verb_call *call)
 static enum ll_result
 done(struct verb_call *call, const struct id *id, const char *what)
 {
-	char text[ID_TEXT + 1];
+	char text[ID_TEXT + 1], sentence[64];
 
 	id_text(id, text);
-	if (call->json)
-		return exec_json(call, json_pack("{s:s,s:s}", "id", text,
-		    "state", what));
-	(void)fprintf(call->out, "%.8s %s\n", text, what);
-	return LL_OK;
+	(void)snprintf(sentence, sizeof(sentence), "%.8s %s", text, what);
+	return exec_became(call, id, what, sentence);
 }
 
 static enum ll_result

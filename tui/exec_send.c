@@ -131,19 +131,25 @@ set_body(struct verb_call *call, struct draft *d)
 /* --- what a command describes --- */
 
 static enum ll_result
-load_draft(struct verb_call *call, const char *prefix, struct draft *d)
+find_draft(struct verb_call *call, const char *prefix, struct id *id_r)
 {
-	struct desk *desk = center_desk(call->c);
-	struct id id;
-	enum ll_result r;
+	enum ll_result r = draft_find(center_desk(call->c), prefix, id_r);
 
-	r = draft_find(desk, prefix, &id);
 	if (r == LL_NOTFOUND)
 		return verb_fail(call, r, "no draft of yours has this id");
 	if (r == LL_USAGE)
 		return verb_fail(call, r, "that is no draft's id, or more "
 		    "than one's beginning");
-	return r ? r : draft_load(desk, &id, d);
+	return r;
+}
+
+static enum ll_result
+load_draft(struct verb_call *call, const char *prefix, struct draft *d)
+{
+	struct id id;
+	enum ll_result r = find_draft(call, prefix, &id);
+
+	return r ? r : draft_load(center_desk(call->c), &id, d);
 }
 
 /* Thread, subject and, unless --to says otherwise, the recipient. */
@@ -151,12 +157,9 @@ static enum ll_result
 load_reply(struct verb_call *call, const char *prefix, struct draft *d)
 {
 	struct center_message m;
-	struct id id;
 	enum ll_result r;
 
-	r = center_find(call->c, prefix, &id);
-	if (r == LL_OK)
-		r = center_message(call->c, &id, &m);
+	r = center_message_of(call->c, prefix, &m);
 	if (r)
 		return r;
 	r = center_reply(call->c, &m, false, d);
@@ -411,22 +414,13 @@ exec_attach(struct verb_call *call)
 enum ll_result
 exec_discard(struct verb_call *call)
 {
-	struct desk *desk = center_desk(call->c);
 	struct id id;
 	enum ll_result r;
 
 	if (call->word_count != 1)
 		return verb_fail(call, LL_USAGE, "discard needs one id");
-	r = draft_find(desk, call->words[0], &id);
-	if (r == LL_NOTFOUND)
-		return verb_fail(call, r, "no draft of yours has this id");
+	r = find_draft(call, call->words[0], &id);
 	if (r == LL_OK)
-		r = draft_delete(desk, &id);
-	if (r)
-		return r;
-	if (call->json)
-		return exec_json(call, json_pack("{s:o,s:s}", "id",
-		    exec_json_id(&id), "state", "discarded"));
-	(void)fputs("discarded\n", call->out);
-	return LL_OK;
+		r = draft_delete(center_desk(call->c), &id);
+	return r ? r : exec_became(call, &id, "discarded", "discarded");
 }

@@ -378,14 +378,11 @@ line_thread(struct line *l, const struct verb_call *call)
 {
 	struct center_message m;
 	struct center_list list;
-	struct id id;
 	enum ll_result r;
 
 	if (call->word_count != 1)
 		return LL_USAGE;
-	r = center_find(l->c, call->words[0], &id);
-	if (r == LL_OK)
-		r = center_message(l->c, &id, &m);
+	r = center_message_of(l->c, call->words[0], &m);
 	if (r)
 		return r;
 	r = center_thread(l->c, &m.row.thread, &list);

@@ -538,14 +538,11 @@ line_reply(struct line *l, const struct verb_call *call)
 {
 	struct center_message m;
 	struct draft d;
-	struct id id;
 	enum ll_result r;
 
 	if (call->word_count != 1)
 		return LL_USAGE;
-	r = center_find(l->c, call->words[0], &id);
-	if (r == LL_OK)
-		r = center_message(l->c, &id, &m);
+	r = center_message_of(l->c, call->words[0], &m);
 	if (r)
 		return r;
 	r = center_reply(l->c, &m, verb_option(call, "all") != NULL, &d);
