@@ -319,12 +319,23 @@ check_signature(const struct desk *k, struct mail *m, struct tlv_view top,
 	struct id author;
 
 	m->is_signed = e->is_signed;
+	m->author = email;
 	if (!e->is_signed || !pk || !view_id(v, F_AUTHOR_ID, &author))
 		return;
 	m->valid = id_equal(&author, &e->author)
 	    && names_reader(e, &desk_self(k)->id)
 	    && envelope_verify(e, m->commitment, pk) == LL_OK
 	    && (!*email || strcasecmp(email, e->from) == 0);
+}
+
+const char *
+mail_signer(const struct mail *m)
+{
+	const char *from = m->row.envelope.from;
+
+	if (!m->valid && m->author != NULL && *m->author)
+		return m->author;
+	return m->is_signed && from != NULL ? from : "";
 }
 
 static enum ll_result

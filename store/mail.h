@@ -61,6 +61,8 @@ struct mail {
 	uint8_t commitment[HASH_BYTES];
 	bool is_signed;              /* by a staff member's key */
 	bool valid;                  /* and the signature holds */
+	const char *author;          /* the store's word for who sent it, in
+	                                answer; "": it came from outside */
 	struct msg *answer;          /* keeps inline objects */
 };
 
@@ -69,6 +71,10 @@ struct mail {
 LL_MUST enum ll_result mail_fetch(struct desk *k, const struct id *id,
     struct mail *m_r);
 void mail_finish(struct mail *m);
+/* Whose signature stands or should stand there: never "" for what one of our
+ * own sent, whatever its header claims; "" only for what came by a web link.
+ * Lives as long as m. */
+const char *mail_signer(const struct mail *m);
 
 /* Object n of m->row.envelope (0: the body) whole, malloc'd with a NUL that
  * *len_r does not count; the caller wipes and frees.  Ciphertext hash and

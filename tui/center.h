@@ -127,7 +127,8 @@ struct center_message {
 	char *body;                  /* LF line ends */
 	size_t body_len;
 	bool valid;                  /* signed by `signer`, and it holds */
-	char *signer;                /* address, "" when nobody signed */
+	char *signer;                /* address; not valid: who should have
+	                                signed, "" when it came by a link */
 	struct center_attachment *attachments; size_t attachment_count;
 };
 

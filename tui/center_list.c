@@ -376,7 +376,7 @@ center_message(struct center *c, const struct id *id,
 	if (r == LL_OK)
 		r = add_cleaned(&m_r->cc, &m_r->cc_count, e->cc, e->cc_count);
 	if (r == LL_OK)
-		r = center_clean(mail.valid ? e->from : "", CLEAN_LINE,
+		r = center_clean(mail_signer(&mail), CLEAN_LINE,
 		    &m_r->signer);
 	if (r == LL_OK)
 		r = fill_attachments(&mail, m_r);

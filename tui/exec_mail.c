@@ -262,7 +262,8 @@ print_message(FILE *out, const struct center_message *m)
 		    (unsigned long long)a->bytes, a->type, a->path);
 	}
 	(void)fprintf(out, "Signature: %s%s\n", m->valid ? "good, by " :
-	    "none that holds", m->signer);
+	    *m->signer ? "WRONG: not what was signed by " :
+	    "none: it came by a web link", m->signer);
 	(void)fprintf(out, "Id: %s\n", id);
 }
 

@@ -22,7 +22,8 @@ static const struct id other = { "other  16 bytes" };
 enum lie {
 	HONEST, NO_EMAIL, OTHER_SIGNER, OTHER_AUTHOR, OTHER_READERS,
 	OTHER_EMAIL, NOT_SIGNED, OTHER_KEY, OTHER_COMMITMENT, OTHER_MESSAGE,
-	CHANGED_HEADER, CHANGED_BODY, SHORT_BODY, SWAPPED_BODY, NO_KEY
+	CHANGED_HEADER, CHANGED_BODY, SHORT_BODY, SWAPPED_BODY, NO_KEY,
+	FROM_OUTSIDE
 };
 
 /* One message as the played store gives it. */
@@ -74,7 +75,7 @@ sign(struct given *g, struct envelope *e)
 	memcpy(g->sign_pk, pub.sign_pk, sizeof g->sign_pk);
 	assert_ok(envelope_manifest(e, g->commitment, manifest));
 	assert_ok(vault_sign_manifest(v, manifest, e->signature));
-	e->is_signed = g->lie != NOT_SIGNED;
+	e->is_signed = g->lie != NOT_SIGNED && g->lie != FROM_OUTSIDE;
 	vault_destroy(v);
 }
 
@@ -157,6 +158,8 @@ put_fetched(const struct given *g, struct msg *m)
 		    g->sealed_len[data]);
 		msg_end(m);
 	}
+	if (g->lie == FROM_OUTSIDE)
+		return;
 	msg_put_id(m, F_AUTHOR_ID, g->lie == OTHER_AUTHOR ? &other :
 	    &author);
 	if (g->lie != NO_EMAIL)
@@ -249,24 +252,29 @@ struct row {
 	enum lie lie;
 	enum ll_result fetch, body;
 	bool valid;
+	const char *signer;
 };
 
+#define ADA "Ada@house.example"
+
 static const struct row rows[] = {
-	{ HONEST, LL_OK, LL_OK, true },
-	{ NO_EMAIL, LL_OK, LL_OK, true },
-	{ OTHER_SIGNER, LL_OK, LL_OK, false },
-	{ OTHER_AUTHOR, LL_OK, LL_OK, false },
-	{ OTHER_READERS, LL_OK, LL_OK, false },
-	{ OTHER_EMAIL, LL_OK, LL_OK, false },
-	{ NOT_SIGNED, LL_OK, LL_OK, false },
-	{ OTHER_KEY, LL_AUTH, LL_OK, false },
-	{ OTHER_COMMITMENT, LL_AUTH, LL_OK, false },
-	{ OTHER_MESSAGE, LL_AUTH, LL_OK, false },
-	{ CHANGED_HEADER, LL_AUTH, LL_OK, false },
-	{ CHANGED_BODY, LL_OK, LL_AUTH, true },
-	{ SHORT_BODY, LL_OK, LL_AUTH, true },
-	{ SWAPPED_BODY, LL_OK, LL_AUTH, true },
-	{ NO_KEY, LL_GONE, LL_OK, false },
+	{ HONEST, LL_OK, LL_OK, true, "ada@house.example" },
+	{ NO_EMAIL, LL_OK, LL_OK, true, "ada@house.example" },
+	{ OTHER_SIGNER, LL_OK, LL_OK, false, ADA },
+	{ OTHER_AUTHOR, LL_OK, LL_OK, false, ADA },
+	{ OTHER_READERS, LL_OK, LL_OK, false, ADA },
+	{ OTHER_EMAIL, LL_OK, LL_OK, false, "eve@house.example" },
+	/* one of our own that is not signed did not come by a web link */
+	{ NOT_SIGNED, LL_OK, LL_OK, false, ADA },
+	{ FROM_OUTSIDE, LL_OK, LL_OK, false, "" },
+	{ OTHER_KEY, LL_AUTH, LL_OK, false, NULL },
+	{ OTHER_COMMITMENT, LL_AUTH, LL_OK, false, NULL },
+	{ OTHER_MESSAGE, LL_AUTH, LL_OK, false, NULL },
+	{ CHANGED_HEADER, LL_AUTH, LL_OK, false, NULL },
+	{ CHANGED_BODY, LL_OK, LL_AUTH, true, "ada@house.example" },
+	{ SHORT_BODY, LL_OK, LL_AUTH, true, "ada@house.example" },
+	{ SWAPPED_BODY, LL_OK, LL_AUTH, true, "ada@house.example" },
+	{ NO_KEY, LL_GONE, LL_OK, false, NULL },
 };
 
 static void
@@ -286,7 +294,9 @@ check(const struct row *row)
 	assert_result(mail_fetch(d, &g.message, &m), row->fetch);
 	if (row->fetch == LL_OK) {
 		assert_int_equal(m.valid, row->valid);
-		assert_int_equal(m.is_signed, row->lie != NOT_SIGNED);
+		assert_int_equal(m.is_signed, row->lie != NOT_SIGNED &&
+		    row->lie != FROM_OUTSIDE);
+		assert_string_equal(mail_signer(&m), row->signer);
 		assert_string_equal(m.row.envelope.subject, "subject");
 		assert_result(mail_read(d, &m, 0, &text, &len), row->body);
 		if (row->body == LL_OK)
