@@ -198,6 +198,14 @@ center_counts(struct center *c, struct center_count counts[CENTER_FOLDERS])
 	return c->lost ? LL_BUSY : LL_OK;
 }
 
+enum ll_result
+center_frozen(struct center *c, uint64_t *count_r, char address_r[321])
+{
+	*count_r = 0;
+	*address_r = '\0';
+	return c->lost ? LL_BUSY : LL_OK;
+}
+
 static void
 fill_row(struct center *c, struct center_row *r, size_t n)
 {
