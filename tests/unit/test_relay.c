@@ -229,7 +229,8 @@ test_smtp_refuses(void **state)
 
 /* A row as the store leases it, sealed with what the relay itself gave. */
 static struct msg *
-leased_row(const struct secret *root, const struct id *id, uint64_t day)
+leased_row(const struct secret *root, const struct id *id, uint64_t day,
+    const char *address)
 {
 	struct seal_context ctx = { .type = SEAL_QUEUE, .object = *id,
 	    .generation = day };
@@ -252,6 +253,7 @@ leased_row(const struct secret *root, const struct id *id, uint64_t day)
 	    &box_len), LL_OK);
 	assert_int_equal(msg_create(MSG_REPLY, OP_QUEUE_LEASE, &m), LL_OK);
 	msg_put_id(m, F_QUEUE_ID, id);
+	msg_put_text(m, F_ADDRESS, address);
 	msg_put_u64(m, F_QUEUE_DAY, day);
 	msg_put_bytes(m, F_QUEUE_PK, pk, HASH_BYTES);
 	msg_put_bytes(m, F_WRAP, wrap, wrap_len);
@@ -275,7 +277,7 @@ test_queue_row(void **state)
 	assert_int_equal(secret_random(&root, 32), LL_OK);
 	assert_int_equal(secret_random(&other, 32), LL_OK);
 	id_random(&id);
-	m = leased_row(&root, &id, 20780);
+	m = leased_row(&root, &id, 20780, "Bob@partner.example");
 	assert_int_equal(queue_row_open(&root, msg_view(m), &payload, &n),
 	    LL_OK);
 	assert_string_equal(n.to, "bob@partner.example");
@@ -286,6 +288,12 @@ test_queue_row(void **state)
 	secret_finish(&payload);
 	assert_int_equal(queue_row_open(&other, msg_view(m), &payload, &n),
 	    LL_AUTH);
+	assert_null(payload.data);
+	msg_destroy(m);
+	/* sealed for somebody else than the row says */
+	m = leased_row(&root, &id, 20780, "carol@partner.example");
+	assert_int_equal(queue_row_open(&root, msg_view(m), &payload, &n),
+	    LL_PROTO);
 	assert_null(payload.data);
 	msg_destroy(m);
 	secret_finish(&root);
