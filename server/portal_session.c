@@ -89,20 +89,32 @@ find(struct sessions *s, const uint8_t hash[HASH_BYTES],
 	return NULL;
 }
 
-/* A free entry, or the one that was not used for the longest time. */
+/* A free entry, or the one that was not used for the longest time: of this
+ * link's, when it has its share, so that who opens one message over and over
+ * closes nobody else's. */
 static struct entry *
-room(struct sessions *s)
+room(struct sessions *s, const struct id *delivery)
 {
-	struct entry *oldest = &s->entry[0];
-	size_t i;
+	struct entry *spare = NULL, *oldest = NULL, *mine = NULL, *e;
+	size_t i, n = 0;
 
 	for (i = 0; i < SESSIONS_MAX; i++) {
-		if (!s->entry[i].used)
-			return &s->entry[i];
-		if (s->entry[i].seen_ms < oldest->seen_ms)
-			oldest = &s->entry[i];
+		e = &s->entry[i];
+		if (!e->used) {
+			spare = spare != NULL ? spare : e;
+			continue;
+		}
+		if (oldest == NULL || e->seen_ms < oldest->seen_ms)
+			oldest = e;
+		if (!id_equal(&e->delivery, delivery))
+			continue;
+		n++;
+		if (mine == NULL || e->seen_ms < mine->seen_ms)
+			mine = e;
 	}
-	return oldest;
+	if (n >= SESSIONS_LINK_MAX)
+		return mine;
+	return spare != NULL ? spare : oldest;
 }
 
 enum ll_result
@@ -132,7 +144,7 @@ session_put(struct sessions *s, const uint8_t cookie[COOKIE_BYTES],
 	pthread_mutex_lock(&s->lock);
 	e = find(s, fresh.cookie, &o->delivery);
 	if (e == NULL)
-		e = room(s);
+		e = room(s, &o->delivery);
 	*e = fresh;
 	pthread_mutex_unlock(&s->lock);
 	return LL_OK;

@@ -21,6 +21,7 @@
 #define SESSION_IDLE_MS (15 * 60 * 1000)
 #define SESSION_TOTAL_MS (60 * 60 * 1000)
 #define SESSIONS_MAX 4096
+#define SESSIONS_LINK_MAX 16       /* of them of one link */
 
 /* What an opened delivery needs: the store's token and the message key. */
 struct opened {

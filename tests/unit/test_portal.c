@@ -321,18 +321,51 @@ full_table_drops_the_oldest(void **state)
 	assert_ok(sessions_create(&s));
 	for (i = 0; i <= SESSIONS_MAX; i++) {
 		memcpy(cookie, &i, sizeof(i));
+		memcpy(&o.delivery, &i, sizeof(i));
 		assert_ok(session_put(s, cookie, &o, i));
 	}
 	i = 0;
 	memcpy(cookie, &i, sizeof(i));
+	memcpy(&o.delivery, &i, sizeof(i));
 	assert_result(session_get(s, cookie, &o.delivery, i, &got),
 	    LL_NOTFOUND);
 	i = SESSIONS_MAX;
 	memcpy(cookie, &i, sizeof(i));
+	memcpy(&o.delivery, &i, sizeof(i));
 	assert_ok(session_get(s, cookie, &o.delivery, i, &got));
 	opened_finish(&got);
 	sessions_destroy(s);
 	opened_finish(&o);
+}
+
+/* Who opens one message again and again drops his own pages, not others'. */
+static void
+one_link_has_its_share(void **state)
+{
+	uint8_t first[COOKIE_BYTES] = { 1 }, cookie[COOKIE_BYTES] = { 2 };
+	struct opened yours = { .token = { 7 } }, mine = { .token = { 8 } };
+	struct sessions *s;
+	struct opened got;
+	uint64_t i;
+
+	(void)state;
+	id_random(&yours.delivery);
+	id_random(&mine.delivery);
+	assert_ok(secret_random(&yours.key, KEY_BYTES));
+	assert_ok(secret_random(&mine.key, KEY_BYTES));
+	assert_ok(sessions_create(&s));
+	assert_ok(session_put(s, first, &yours, 1));
+	for (i = 2; i < SESSIONS_MAX + 10; i++) {
+		memcpy(cookie + 8, &i, sizeof(i));
+		assert_ok(session_put(s, cookie, &mine, i));
+	}
+	assert_ok(session_get(s, cookie, &mine.delivery, i, &got));
+	opened_finish(&got);
+	assert_ok(session_get(s, first, &yours.delivery, i, &got));
+	opened_finish(&got);
+	sessions_destroy(s);
+	opened_finish(&yours);
+	opened_finish(&mine);
 }
 
 int
@@ -349,6 +382,7 @@ main(void)
 		cmocka_unit_test(session_opens_with_its_cookie),
 		cmocka_unit_test(session_ends_with_time),
 		cmocka_unit_test(full_table_drops_the_oldest),
+		cmocka_unit_test(one_link_has_its_share),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
