@@ -346,38 +346,42 @@ ask_plain(struct request *q, enum op op)
 	return r == LL_OK ? portal_store_ask(q->portal->store, m, NULL) : r;
 }
 
-/* Counts, and hashes what was counted. */
+/* Argon2id, when the store lets us: never more than the leased runs of it hold
+ * memory, however many connections there are. */
 static enum ll_result
-count_and_stretch(struct request *q, struct attempt *t)
+leased_stretch(struct request *q, struct attempt *t, uint32_t memory_mib,
+    uint32_t passes)
+{
+	enum ll_result r;
+
+	if (ask_plain(q, OP_KDF_LEASE) != LL_OK)
+		return LL_BUSY;
+	r = link_stretch(t->code, t->locator, memory_mib, passes, &t->x);
+	/* A lost release ends with the lease's time. */
+	(void)!ask_plain(q, OP_KDF_RELEASE);
+	return r;
+}
+
+/* Count, then hash, then prove: in this order, so that no try is evaluated that
+ * was not counted before.  The lease comes after the count, so that who has no
+ * tries left cannot fill the line for one; who waits in vain gets the try
+ * back. */
+static enum ll_result
+attempt(struct request *q, struct attempt *t)
 {
 	uint32_t memory_mib = 0, passes = 0;
 	enum ll_result r;
 
+	link_locator_hash(&q->path.locator, t->locator);
 	r = ask_try(q, t, &memory_mib, &passes);
 	if (r != LL_OK)
 		return r;
-	r = link_stretch(t->code, t->locator, memory_mib, passes, &t->x);
-	if (r == LL_OK)
-		return LL_OK;
-	cancel(q, t);
-	return LL_BUSY;
-}
-
-/* Lease and count, then hash, then prove: in this order, so that no try is
- * evaluated that was not counted before, and never more than the leased runs
- * of Argon2id hold memory, however many connections there are. */
-static enum ll_result
-attempt(struct request *q, struct attempt *t)
-{
-	enum ll_result r;
-
-	link_locator_hash(&q->path.locator, t->locator);
-	if (ask_plain(q, OP_KDF_LEASE) != LL_OK)
+	r = leased_stretch(q, t, memory_mib, passes);
+	if (r != LL_OK) {
+		cancel(q, t);
 		return LL_BUSY;
-	r = count_and_stretch(q, t);
-	/* A lost release ends with the lease's time. */
-	(void)!ask_plain(q, OP_KDF_RELEASE);
-	return r == LL_OK ? prove(q, t) : r;
+	}
+	return prove(q, t);
 }
 
 static enum MHD_Result

@@ -40,7 +40,7 @@ static struct {
 	enum ll_result try_result, lease_result;
 	unsigned tries, reads, replies, blobs, ends, commits, drops;
 	unsigned leased, leases;   /* now, ever */
-	bool unleased;             /* a try came without a lease */
+	unsigned cancels, proofs;
 	char origin[ORIGIN_MAX];   /* of the last try */
 	int blob;
 	struct msg *reply;
@@ -159,8 +159,9 @@ judge(const struct msg *m)
 		return fake.lease_result;
 	}
 	fake.leased -= msg_op(m) == OP_KDF_RELEASE;
+	fake.cancels += msg_op(m) == OP_LINK_CANCEL;
+	fake.proofs += msg_op(m) == OP_LINK_PROVE;
 	if (msg_op(m) == OP_LINK_TRY) {
-		fake.unleased |= fake.leased == 0;
 		fake.tries++;
 		snprintf(fake.origin, sizeof(fake.origin), "%s",
 		    view_text(v, F_ORIGIN));
