@@ -215,7 +215,8 @@ object_upload_new(struct store *s, struct request *q,
 
 	if (!may_upload(s, q->peer, place->delivery))
 		return LL_BUSY;
-	r = object_fits(s, q, &place->owner, view_u64(q->v, F_SEALED_BYTES), &left);
+	r = object_fits(s, q, &place->owner, view_u64(q->v, F_SEALED_BYTES),
+	    &left);
 	if (r != LL_OK)
 		return r;
 	u = calloc(1, sizeof(*u));

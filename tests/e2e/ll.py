@@ -51,7 +51,8 @@ ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
 # What the servers' programs inherit: no agent, no locale of the tester's.
 ENV = {k: v for k, v in os.environ.items()
        if k not in ("SSH_AUTH_SOCK", "DISPLAY", "TERM", "NO_COLOR")}
-if "build-asan" in BUILD:
+SANITIZED = "build-asan" in BUILD
+if SANITIZED:
     ENV.setdefault("LETTERLOCK_SANDBOX", "off")
 
 
