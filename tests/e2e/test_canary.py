@@ -3,7 +3,6 @@ all that the server keeps or leaves, while it works and afterwards."""
 # limit: 300
 import base64
 import os
-import re
 import sqlite3
 import time
 import urllib.parse
@@ -44,18 +43,19 @@ def files(house, since):
                 yield path
 
 
-def searcher(canaries):
-    """({form: what}, a pattern that finds every form)."""
-    patterns = {form: what for what, text in canaries.items()
-                for form in forms(text)}
-    return patterns, re.compile(b"|".join(re.escape(p) for p in sorted(
-        patterns, key=len, reverse=True)))
+def patterns_of(canaries):
+    """{form: what}"""
+    return {form: what for what, text in canaries.items()
+            for form in forms(text)}
+
+
+def hits(patterns, data):
+    return {what for form, what in patterns.items() if form in data}
 
 
 def scan(house, since, canaries):
     """[(what, file)] of every canary found in plain sight."""
-    patterns, search = searcher(canaries)
-    found, seen = set(), 0
+    patterns, found, seen = patterns_of(canaries), set(), 0
     for path in files(house, since):
         try:
             with open(path, "rb") as f:
@@ -63,16 +63,14 @@ def scan(house, since, canaries):
         except OSError:
             continue
         seen += 1
-        for hit in search.findall(data):
-            found.add((patterns[hit], path))
+        found |= {(what, path) for what in hits(patterns, data)}
     assert seen > 3, "nothing was searched"
     return found
 
 
 def memory(pid, canaries):
     """What of the canaries stands in a process's memory."""
-    patterns, search = searcher(canaries)
-    found, seen = set(), 0
+    patterns, found, seen = patterns_of(canaries), set(), 0
     with open(f"/proc/{pid}/maps", encoding="ascii") as maps, \
             open(f"/proc/{pid}/mem", "rb", 0) as mem:
         for line in maps:
@@ -86,7 +84,7 @@ def memory(pid, canaries):
             except OSError:      # a guard page
                 continue
             seen += len(data)
-            found |= {patterns[hit] for hit in search.findall(data)}
+            found |= hits(patterns, data)
     assert seen > 1 << 20, "no memory was read"
     return found
 
