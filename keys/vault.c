@@ -194,8 +194,9 @@ out:
 	return r;
 }
 
-enum ll_result
-vault_open(const struct vault_public *pub, const struct secret *vault_key,
+/* LL_AUTH if the key (from a slot) is not it or the public keys differ. */
+static enum ll_result
+open_blob(const struct vault_public *pub, const struct secret *vault_key,
     struct vault **v_r)
 {
 	struct vault *v = NULL;
@@ -324,7 +325,7 @@ slot_open(const struct vault_public *pub, enum slot_kind kind,
 	if (r == LL_OK)
 		r = seal_unwrap_key(key.data, &ctx, wrap, wrap_len, &vault_key);
 	if (r == LL_OK)
-		r = vault_open(pub, &vault_key, v_r);
+		r = open_blob(pub, &vault_key, v_r);
 	secret_finish(&vault_key);
 	secret_finish(&key);
 	return r;

@@ -46,10 +46,6 @@ struct vault_public {
 /* A new vault with fresh keys.  *pub_r is what the store keeps. */
 LL_MUST enum ll_result vault_create(const struct id *user,
     uint64_t generation, struct vault **v_r, struct vault_public *pub_r);
-/* Opens the blob with a vault key (from a slot).  LL_AUTH if it is not it or
- * the public keys do not match. */
-LL_MUST enum ll_result vault_open(const struct vault_public *pub,
-    const struct secret *vault_key, struct vault **v_r);
 /* Wipes.  NULL is fine. */
 void vault_destroy(struct vault *v);
 

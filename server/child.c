@@ -1,7 +1,6 @@
 #include "server/child.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,13 +34,6 @@ child_close(struct child *c)
 	c->daemon = NULL;
 }
 
-void
-child_reload(struct child *c, struct msg *m)
-{
-	msg_destroy(c->configure);
-	c->configure = m;
-}
-
 const char *
 child_config(const struct child *c, const char *key)
 {
@@ -52,22 +44,6 @@ child_config(const struct child *c, const char *key)
 		if (strcmp(view_text(one, F_CONFIG_KEY), key) == 0)
 			return view_text(one, F_CONFIG_VALUE);
 	return "";
-}
-
-uint64_t
-child_config_u64(const struct child *c, const char *key, uint64_t fallback)
-{
-	const char *text = child_config(c, key);
-	char *end = NULL;
-	unsigned long long v;
-
-	if (text[0] < '0' || text[0] > '9')
-		return fallback;
-	errno = 0;
-	v = strtoull(text, &end, 10);
-	if (errno != 0 || *end != '\0')
-		return fallback;
-	return v;
 }
 
 enum ll_result

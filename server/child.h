@@ -17,7 +17,7 @@
 
 struct child {
 	struct chan *daemon;
-	struct msg *configure;    /* the last CONFIGURE or RELOAD */
+	struct msg *configure;    /* the CONFIGURE it began with */
 };
 
 /* Opens descriptor fd as the control channel and waits up to timeout_ms for
@@ -26,15 +26,9 @@ LL_MUST enum ll_result child_open(struct child *c, int fd, int timeout_ms);
 /* Wipes the configuration and closes the channel. */
 void child_close(struct child *c);
 
-/* Takes the place of the configuration; m belongs to c from now on. */
-void child_reload(struct child *c, struct msg *m);
-
-/* The value of a key, or "" when it was not given.  Valid until the next
- * child_reload. */
+/* The value of a key, or "" when it was not given.  Valid as long as
+ * c. */
 const char *child_config(const struct child *c, const char *key);
-/* The same as a number; fallback for an absent or malformed value. */
-uint64_t child_config_u64(const struct child *c, const char *key,
-    uint64_t fallback);
 /* A copy of the 32-byte key that came under this label.  LL_NOTFOUND. */
 LL_MUST enum ll_result child_key(const struct child *c, enum label label,
     struct secret *key_r);

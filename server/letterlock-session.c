@@ -51,9 +51,9 @@ session_config(const struct session *s, const char *key)
 	return NULL;
 }
 
-uint64_t
-session_config_u64(const struct session *s, const char *key,
-    uint64_t fallback)
+/* The fallback when it is absent or no number. */
+static uint64_t
+main_number(const struct session *s, const char *key, uint64_t fallback)
 {
 	const char *text = session_config(s, key);
 	char *end = NULL;
@@ -197,9 +197,9 @@ main_tick(void *arg)
 	struct session *s = arg;
 	const uint64_t now = loop_now_ms();
 	const uint64_t idle = 1000 *
-	    session_config_u64(s, "idle_lock_secs", MAIN_IDLE_SECS);
+	    main_number(s, "idle_lock_secs", MAIN_IDLE_SECS);
 	const uint64_t longest = 1000 *
-	    session_config_u64(s, "session_max_secs", MAIN_LONGEST_SECS);
+	    main_number(s, "session_max_secs", MAIN_LONGEST_SECS);
 
 	if (s->state == STATE_ENDING)
 		return;
@@ -329,7 +329,7 @@ static enum ll_result
 main_watch(struct session *s)
 {
 	const uint64_t grace = 1000 *
-	    session_config_u64(s, "login_grace_secs", MAIN_GRACE_SECS);
+	    main_number(s, "login_grace_secs", MAIN_GRACE_SECS);
 	enum ll_result r = loop_create(&s->loop);
 
 	if (!r)

@@ -137,9 +137,6 @@ struct session {
 void session_end(struct session *s, enum child_exit why, const char *words);
 /* A configuration value, or NULL. */
 const char *session_config(const struct session *s, const char *key);
-/* The same as a number; fallback when absent or no number. */
-uint64_t session_config_u64(const struct session *s, const char *key,
-    uint64_t fallback);
 
 /* --- session_gate.c --- */
 
@@ -188,8 +185,6 @@ void session_auth_password(struct session *s, struct msg *m);
 void session_auth_prompt(struct session *s, struct msg *m);
 /* GATE_ANSWER: a code, or the passphrase after a key. */
 void session_auth_answer(struct session *s, struct msg *m);
-/* Pins or compares the name; false: answered, or the connection is ending. */
-bool session_auth_user(struct session *s, const struct msg *m);
 /* Names the user to the store. */
 LL_MUST enum ll_result session_auth_begin(struct session *s);
 /* Shows the store the ticket that was given. */

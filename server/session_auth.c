@@ -52,8 +52,9 @@ out:
 	return r;
 }
 
-bool
-session_auth_user(struct session *s, const struct msg *m)
+/* Pins or compares the name; false: answered, or the connection is ending. */
+static bool
+same_user(struct session *s, const struct msg *m)
 {
 	const char *user = view_text(msg_view(m), F_USER);
 	enum ll_result r;
@@ -205,7 +206,7 @@ session_auth_probe(struct session *s, struct msg *m)
 	enum ll_result r;
 
 	key = view_bytes(msg_view(m), F_KEY, &n);
-	if (!key || !session_auth_user(s, m))
+	if (!key || !same_user(s, m))
 		return;
 	auth_offered(s, key, n);
 	if (s->probes++ >= SESSION_PROBES)
@@ -232,7 +233,7 @@ session_auth_key(struct session *s, struct msg *m)
 	const struct tlv_view sig = auth_view(m, F_SIGNATURE);
 	enum ll_result r;
 
-	if (!session_auth_user(s, m))
+	if (!same_user(s, m))
 		return;
 	if (!key.data || !data.data || !sig.data || !s->has_id) {
 		session_end(s, CHILD_VIOLATION, NULL);
@@ -400,7 +401,7 @@ session_auth_password(struct session *s, struct msg *m)
 {
 	uint64_t now, wait;
 
-	if (!session_auth_user(s, m))
+	if (!same_user(s, m))
 		return;
 	now = loop_now_ms();
 	wait = s->delay_until_ms > now ? s->delay_until_ms - now : 0;
@@ -422,7 +423,7 @@ session_auth_prompt(struct session *s, struct msg *m)
 {
 	struct msg *reply = NULL;
 
-	if (!session_auth_user(s, m))
+	if (!same_user(s, m))
 		return;
 	if (msg_reply(m, LL_OK, &reply) == LL_OK) {
 		msg_put_text(reply, F_PROMPT, s->state == STATE_UNLOCK ?

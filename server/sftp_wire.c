@@ -109,9 +109,11 @@ write_u32(uint8_t at[4], uint32_t v)
 void
 sftp_begin(struct sftp_out *out, enum sftp_type type, uint32_t id)
 {
+	const uint8_t kind = (uint8_t)type;
+
 	out->packet = out->end;
 	sftp_put_u32(out, 0);
-	sftp_put_u8(out, (uint8_t)type);
+	put_raw(out, &kind, 1);
 	sftp_put_u32(out, id);
 }
 
@@ -120,12 +122,6 @@ sftp_end(struct sftp_out *out)
 {
 	write_u32(out->data + out->packet,
 	    (uint32_t)(out->end - out->packet - 4));
-}
-
-void
-sftp_put_u8(struct sftp_out *out, uint8_t v)
-{
-	put_raw(out, &v, 1);
 }
 
 void

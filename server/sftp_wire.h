@@ -71,7 +71,6 @@ bool sftp_out_fits(struct sftp_out *out);
  * bytes; the caller asked sftp_out_fits before. */
 void sftp_begin(struct sftp_out *out, enum sftp_type type, uint32_t id);
 void sftp_end(struct sftp_out *out);
-void sftp_put_u8(struct sftp_out *out, uint8_t v);
 void sftp_put_u32(struct sftp_out *out, uint32_t v);
 void sftp_put_u64(struct sftp_out *out, uint64_t v);
 void sftp_put_string(struct sftp_out *out, const void *p, size_t len);

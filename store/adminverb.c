@@ -17,8 +17,8 @@ static const char *const option_names[OPT_COUNT] = {
 	[OPT_SSH_KEY] = "--ssh-key", [OPT_LIMIT] = "--limit"
 };
 
-void
-adminverb_words_finish(struct adminverb_words *w)
+static void
+words_finish(struct adminverb_words *w)
 {
 	int i;
 
@@ -208,7 +208,7 @@ adminverb_run(struct adminverb *v, int argc, char *const argv[])
 	}
 	if (r && !v->said)
 		(void)!adminverb_fail(v, r, "%s", ll_result_text(r));
-	adminverb_words_finish(&w);
+	words_finish(&w);
 	return ll_result_exit(r);
 }
 

@@ -34,9 +34,6 @@ adminverb_fn adminverb_user_add, adminverb_user_list, adminverb_user_disable,
     adminverb_user_enable, adminverb_user_reset, adminverb_server_status,
     adminverb_queue, adminverb_log;
 
-/* Frees the options. */
-void adminverb_words_finish(struct adminverb_words *w);
-
 /* Says words on err (cleaned) and returns r. */
 enum ll_result adminverb_fail(struct adminverb *v, enum ll_result r,
     const char *format, ...) __attribute__((format(printf, 3, 4)));

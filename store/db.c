@@ -155,8 +155,9 @@ db_words(const struct db *db)
 	return db->words[0] != '\0' ? db->words : sqlite3_errmsg(db->handle);
 }
 
-bool
-db_in_transaction(const struct db *db)
+/* SQLite ends one by itself when the disk is full. */
+static bool
+in_transaction(const struct db *db)
 {
 	return sqlite3_get_autocommit(db->handle) == 0;
 }
@@ -428,7 +429,7 @@ db_commit(struct db *db)
 
 	if (r == LL_OK)
 		return LL_OK;
-	if (!db->broken && db_in_transaction(db))
+	if (!db->broken && in_transaction(db))
 		db_rollback(db);
 	if (r == LL_FULL || r == LL_NOMEM)
 		return LL_FULL;
@@ -439,7 +440,7 @@ db_commit(struct db *db)
 void
 db_rollback(struct db *db)
 {
-	if (db_in_transaction(db) && db_run(db, "ROLLBACK", "") != LL_OK)
+	if (in_transaction(db) && db_run(db, "ROLLBACK", "") != LL_OK)
 		db->broken = true;
 }
 
@@ -461,7 +462,7 @@ db_undo(struct db *db)
 	enum ll_result r;
 
 	/* a full disk may have ended the whole transaction */
-	if (!db_in_transaction(db))
+	if (!in_transaction(db))
 		return LL_FULL;
 	r = db_run(db, "ROLLBACK TO request", "");
 	if (r == LL_OK)
@@ -477,7 +478,7 @@ db_checkpoint(struct db *db, unsigned pages, bool truncate)
 	enum ll_result r;
 	int code;
 
-	if (db->wal_pages <= pages || db_in_transaction(db))
+	if (db->wal_pages <= pages || in_transaction(db))
 		return LL_OK;
 	code = sqlite3_wal_checkpoint_v2(db->handle, NULL, mode, NULL, NULL);
 	/* a backup in progress reads the log: it can wait */

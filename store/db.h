@@ -36,9 +36,6 @@ void db_close(struct db *db);
 bool db_broken(const struct db *db);
 /* SQLite's words for the last failure. */
 const char *db_words(const struct db *db);
-/* True while a transaction is open (SQLite ends it by itself when the disk is
- * full). */
-bool db_in_transaction(const struct db *db);
 
 /* Runs a statement to its end.  LL_CONFLICT: a constraint; LL_FULL: no room;
  * LL_NOMEM; LL_IO: see db_broken. */

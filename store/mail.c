@@ -471,8 +471,9 @@ ask_object(struct desk *k, const struct mail *m, const struct id *object,
 	return desk_ask(k, q, reply_r);
 }
 
-enum ll_result
-mail_object_fd(struct desk *k, const struct mail *m, size_t n, int *fd_r,
+/* A descriptor of object n's ciphertext, at offset 0, and its sealed length. */
+static enum ll_result
+object_fd(struct desk *k, const struct mail *m, size_t n, int *fd_r,
     uint64_t *sealed_bytes_r)
 {
 	const struct envelope *e = &m->row.envelope;
@@ -573,7 +574,7 @@ mail_read(struct desk *k, const struct mail *m, size_t n, char **text_r,
 		data = view_bytes(object, F_DATA, &len);
 	if (data)
 		return open_bytes(m, n, data, len, text_r, len_r);
-	r = mail_object_fd(k, m, n, &fd, &size);
+	r = object_fd(k, m, n, &fd, &size);
 	if (r)
 		return r;
 	r = read_file(fd, size, &copy);

@@ -82,10 +82,5 @@ const char *mail_signer(const struct mail *m);
  * MAIL_BODY_MAX. */
 LL_MUST enum ll_result mail_read(struct desk *k, const struct mail *m,
     size_t n, char **text_r, size_t *len_r);
-/* A descriptor of object n's ciphertext, at offset 0, and its sealed length,
- * to be opened with seal_object_open_fd or seal_stream_pull.  The caller
- * closes it. */
-LL_MUST enum ll_result mail_object_fd(struct desk *k, const struct mail *m,
-    size_t n, int *fd_r, uint64_t *sealed_bytes_r);
 
 #endif

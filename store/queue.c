@@ -12,8 +12,9 @@
 /* Seconds to wait after each failed try; the last one repeats. */
 static const uint64_t schedule[] = { 60, 300, 900, 3600 };
 
-uint64_t
-queue_day_of(uint64_t now)
+/* Days since 1970, as QUEUE_DAY counts them. */
+static uint64_t
+day_of(uint64_t now)
 {
 	return now / DAY_SECS;
 }
@@ -25,7 +26,7 @@ queue_today(struct store *s, uint64_t now, uint64_t *day_r, uint8_t pk_r[32])
 	enum ll_result r;
 
 	r = db_one(s->db, &st, "SELECT day, pk FROM queue_keys WHERE day = ?1",
-	    "i", queue_day_of(now));
+	    "i", day_of(now));
 	if (r != LL_OK)
 		return r == LL_NOTFOUND ? LL_BUSY : r;
 	if (day_r != NULL)
@@ -53,7 +54,7 @@ queue_add(struct store *s, uint64_t now, const struct delivery *d,
 		return LL_USAGE;
 	/* midnight may have passed since the plan, but not more */
 	r = db_number(s->db, 0, &known, "SELECT 1 FROM queue_keys WHERE day ="
-	    " ?1 AND day >= ?2", "ii", day, queue_day_of(now) - 1);
+	    " ?1 AND day >= ?2", "ii", day, day_of(now) - 1);
 	if (r == LL_OK && known == 0)
 		r = LL_CONFLICT;
 	if (r != LL_OK)
@@ -69,7 +70,7 @@ drop_day(struct store *s, uint64_t day, uint64_t now)
 {
 	return db_run(s->db, "DELETE FROM queue_keys WHERE day = ?1 AND day <"
 	    " ?2 AND NOT EXISTS (SELECT 1 FROM queue WHERE day = ?1)", "ii",
-	    day, queue_day_of(now));
+	    day, day_of(now));
 }
 
 enum ll_result
@@ -85,7 +86,7 @@ queue_sweep(struct store *s, uint64_t now)
 	/* yesterday's may be named by a message planned before midnight */
 	return db_run(s->db, "DELETE FROM queue_keys WHERE day < ?1 AND NOT"
 	    " EXISTS (SELECT 1 FROM queue q WHERE q.day = queue_keys.day)",
-	    "i", queue_day_of(now - 3600));
+	    "i", day_of(now - 3600));
 }
 
 enum ll_result
@@ -278,7 +279,7 @@ queue_key(struct store *s, struct request *q)
 	size_t len;
 
 	wrap = view_bytes(q->v, F_WRAP, &len);
-	today = queue_day_of(q->now);
+	today = day_of(q->now);
 	if (pk == NULL || wrap == NULL || day < today || day > today + 2)
 		return LL_USAGE;
 	return db_run(s->db, "INSERT INTO queue_keys (day, pk, wrap) VALUES"

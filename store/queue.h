@@ -7,8 +7,6 @@
 #include "store/delivery.h"
 #include "store/serve.h"
 
-/* Days since 1970, as QUEUE_DAY counts them. */
-uint64_t queue_day_of(uint64_t now);
 /* Today's day and public key; LL_BUSY while the relay has not brought them.
  * Both targets may be NULL. */
 LL_MUST enum ll_result queue_today(struct store *s, uint64_t now,

@@ -8,8 +8,8 @@
 
 /* --- rows --- */
 
-void
-center_row_finish(struct center_row *row)
+static void
+row_finish(struct center_row *row)
 {
 	center_free_list(&row->to, &row->to_count);
 	free(row->from);
@@ -50,8 +50,8 @@ clean_or_none(const char *text, char **out_r)
 	return center_clean(text ? text : "", CLEAN_LINE, out_r);
 }
 
-enum ll_result
-center_row_fill(const struct mail_row *m, struct center_row *row_r)
+static enum ll_result
+row_fill(const struct mail_row *m, struct center_row *row_r)
 {
 	const struct envelope *e = &m->envelope;
 	enum ll_result r;
@@ -78,7 +78,7 @@ center_row_fill(const struct mail_row *m, struct center_row *row_r)
 	if (e->object_count > 0)
 		row_r->attachments = e->object_count - 1;
 	if (r)
-		center_row_finish(row_r);
+		row_finish(row_r);
 	return r;
 }
 
@@ -107,7 +107,7 @@ draft_row(const struct center *c, const struct draft *d,
 		r = add_cleaned(&row_r->to, &row_r->to_count, d->cc,
 		    d->cc_count);
 	if (r)
-		center_row_finish(row_r);
+		row_finish(row_r);
 	return r;
 }
 
@@ -119,7 +119,7 @@ center_list_finish(struct center_list *l)
 	size_t i;
 
 	for (i = 0; i < l->count; i++)
-		center_row_finish(&l->rows[i]);
+		row_finish(&l->rows[i]);
 	free(l->rows);
 	memset(l, 0, sizeof *l);
 }
@@ -138,7 +138,7 @@ fill_list(const struct mail_page *p, struct center_list *l_r)
 	if (!l_r->rows)
 		return LL_NOMEM;
 	for (i = 0; i < p->count && r == LL_OK; i++) {
-		r = center_row_fill(&p->rows[i], &l_r->rows[i]);
+		r = row_fill(&p->rows[i], &l_r->rows[i]);
 		if (r == LL_OK)
 			l_r->count++;
 	}
@@ -238,7 +238,7 @@ center_message_finish(struct center_message *m)
 {
 	size_t i;
 
-	center_row_finish(&m->row);
+	row_finish(&m->row);
 	center_free_list(&m->tos, &m->tos_count);
 	center_free_list(&m->cc, &m->cc_count);
 	if (m->body)
@@ -369,7 +369,7 @@ center_message(struct center *c, const struct id *id,
 	if (r)
 		return r;
 	e = &mail.row.envelope;
-	r = center_row_fill(&mail.row, &m_r->row);
+	r = row_fill(&mail.row, &m_r->row);
 	if (r == LL_OK)
 		r = add_cleaned(&m_r->tos, &m_r->tos_count, e->to,
 		    e->to_count);

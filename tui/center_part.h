@@ -35,11 +35,6 @@ LL_MUST enum ll_result center_request(enum op op, const struct id *id,
 /* Frees a list of strings. */
 void center_free_list(char ***list, size_t *count);
 
-/* The row of an opened or unopened message, cleaned. */
-LL_MUST enum ll_result center_row_fill(const struct mail_row *m,
-    struct center_row *row_r);
-void center_row_finish(struct center_row *row);
-
 /* --- links (center_link.c) --- */
 
 /* What a portal link is made for. */

@@ -166,8 +166,9 @@ exec_whoami(struct verb_call *call)
 
 /* --- running --- */
 
-enum ll_result
-exec_deliver(struct verb_call *call, const char *text, size_t len, int fd)
+/* Writes the verb's text, then does what was to follow. */
+static enum ll_result
+deliver(struct verb_call *call, const char *text, size_t len, int fd)
 {
 	enum ll_result r;
 
@@ -211,7 +212,7 @@ run_buffered(struct verb_call *call, const struct split *w, int fd)
 	if (fclose(call->out) != 0 || !whole)
 		r = r ? r : LL_NOMEM;
 	if (r == LL_OK)
-		r = exec_deliver(call, text, len, fd);
+		r = deliver(call, text, len, fd);
 	if (text)
 		sodium_memzero(text, len);
 	free(text);

@@ -19,9 +19,6 @@ int exec_main(struct center *c);
 
 /* The sentence for a failed call: the verb's own, or the center's. */
 const char *exec_words(const struct verb_call *call, enum ll_result r);
-/* Writes call->out's text to fd, then does what was to follow (read mark). */
-LL_MUST enum ll_result exec_deliver(struct verb_call *call,
-    const char *text, size_t len, int fd);
 
 /* Lists the verbs, or explains one. */
 enum ll_result exec_help(struct verb_call *call);

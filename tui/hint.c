@@ -28,8 +28,8 @@ static const struct {
 	{ K_WORD_RIGHT, "Ctrl-Right" }, { K_F1, "F1" },
 };
 
-void
-view_key_name(uint32_t key, char *text, size_t room)
+static void
+key_name(uint32_t key, char *text, size_t room)
 {
 	char c[4];
 	size_t i;
@@ -82,7 +82,7 @@ hint_draw(const struct view *v, int y)
 		if (v->ops->typing && verb->key >= ' ' &&
 		    verb->key < K_BACKSPACE)
 			continue;
-		view_key_name(verb->key, key, sizeof(key));
+		key_name(verb->key, key, sizeof(key));
 		x = draw_hint(y, x, key, verb->hint);
 	}
 }
@@ -174,8 +174,8 @@ help_draw(struct view *v)
 		verb = view_verb_at(under, i);
 		if (!verb)
 			break;
-		view_key_name(verb->key, key, sizeof(key));
-		view_key_name(verb->twin, twin, sizeof(twin));
+		key_name(verb->key, key, sizeof(key));
+		key_name(verb->twin, twin, sizeof(twin));
 		(void)paint_format(y, 2, 15, PAINT_BOLD, "%s%s%s", key,
 		    *twin ? ", " : "", twin);
 		(void)paint_format(y, 18, paint_cols() - 18,
@@ -329,7 +329,7 @@ palette_draw(struct view *v)
 	for (y = top + 2, i = p->list.top; y < below && i < p->list.count;
 	    i++, y++) {
 		verb = p->matches[i];
-		view_key_name(verb->key, key, sizeof(key));
+		key_name(verb->key, key, sizeof(key));
 		(void)paint_format(y, 2, paint_cols() - 2, PAINT_PLAIN,
 		    "%-18s %-9s %s", verb->name, key, verb->text);
 		if (i == p->list.at)

@@ -95,8 +95,9 @@ tick(void *arg)
 
 /* --- numbers --- */
 
-enum ll_result
-line_number(struct line *l, const struct center_list *list)
+/* Puts rows' ids under numbers and prints them. */
+static enum ll_result
+number_rows(struct line *l, const struct center_list *list)
 {
 	struct id *ids;
 	char *text = NULL;
@@ -131,8 +132,9 @@ is_number(const char *word)
 	return len > 0 && len < 4 && !word[len];
 }
 
-enum ll_result
-line_id(struct line *l, const char *word, struct id *id_r)
+/* The id under a number of the last list. */
+static enum ll_result
+numbered(struct line *l, const char *word, struct id *id_r)
 {
 	unsigned long n;
 
@@ -163,7 +165,7 @@ resolve(struct line *l, struct verb_call *call)
 	if (call->word_count == 0 || !is_number(call->words[0])
 	    || strcmp(call->verb->name, "people") == 0)
 		return LL_OK;
-	r = line_id(l, call->words[0], &id);
+	r = numbered(l, call->words[0], &id);
 	if (r)
 		return verb_fail(call, r, "the last list has no number %s",
 		    call->words[0]);
@@ -324,7 +326,7 @@ list_from(struct line *l, uint64_t before)
 	r = center_list(l->c, l->folder, before, LINE_ROWS, &list);
 	if (r)
 		return r;
-	r = line_number(l, &list);
+	r = number_rows(l, &list);
 	l->before = list.count == LINE_ROWS && l->folder != FOLDER_DRAFTS ?
 	    list.rows[list.count - 1].sequence : 0;
 	if (r == LL_OK && list.count == 0)
@@ -389,7 +391,7 @@ line_thread(struct line *l, const struct verb_call *call)
 	center_message_finish(&m);
 	if (r)
 		return r;
-	r = line_number(l, &list);
+	r = number_rows(l, &list);
 	center_list_finish(&list);
 	return r;
 }

@@ -28,15 +28,8 @@ struct line {
 
 /* Prints "WHAT: sentence" for a failure. */
 void line_fail(struct line *l, const char *what, enum ll_result r);
-/* The draft dialogue, until it is sent, kept or discarded.  Takes d over. */
-enum ll_result line_write(struct line *l, struct draft *d, bool ask_all);
 /* Journals l->writing if something changed and a second has passed, or at
  * once when now is set. */
 void line_journal(struct line *l, bool now);
-/* The message or draft a word means: a number of the last list, or an id. */
-LL_MUST enum ll_result line_id(struct line *l, const char *word,
-    struct id *id_r);
-/* Puts rows' ids under numbers and prints them. */
-enum ll_result line_number(struct line *l, const struct center_list *list);
 
 #endif

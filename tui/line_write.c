@@ -471,8 +471,9 @@ run_step(struct line *l, struct draft *d, char *text)
 	return false;
 }
 
-enum ll_result
-line_write(struct line *l, struct draft *d, bool ask_all)
+/* The draft dialogue, until it is sent, kept or discarded.  Takes d over. */
+static enum ll_result
+write_draft(struct line *l, struct draft *d, bool ask_all)
 {
 	char *text;
 	bool over = false;
@@ -530,7 +531,7 @@ line_compose(struct line *l, const struct verb_call *call)
 		draft_finish(&d);
 		return *own.why ? LL_OK : r;
 	}
-	return line_write(l, &d, true);
+	return write_draft(l, &d, true);
 }
 
 enum ll_result
@@ -556,7 +557,7 @@ line_reply(struct line *l, const struct verb_call *call)
 			return r;
 		}
 	}
-	return line_write(l, &d, true);
+	return write_draft(l, &d, true);
 }
 
 enum ll_result
@@ -575,5 +576,5 @@ line_edit(struct line *l, const struct verb_call *call)
 	if (r)
 		return r;
 	(void)step_show(l, &d, "");
-	return line_write(l, &d, false);
+	return write_draft(l, &d, false);
 }

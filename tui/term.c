@@ -22,7 +22,6 @@
 static struct {
 	SCREEN *screen;
 	bool utf8, colour;
-	char name[48];
 	char leave[128];        /* what a crash handler writes */
 	size_t leave_len;
 	struct input in;
@@ -248,7 +247,6 @@ open_screen(const char *const *names)
 			continue;
 		if (cursor_address && !generic_type)
 			term.screen = newterm(*names, stdout, stdin);
-		(void)snprintf(term.name, sizeof(term.name), "%s", *names);
 	}
 	return term.screen != NULL;
 }
@@ -300,12 +298,6 @@ term_stop(void)
 }
 
 bool
-term_started(void)
-{
-	return term.screen != NULL;
-}
-
-bool
 term_utf8(void)
 {
 	return term.utf8;
@@ -315,12 +307,6 @@ bool
 term_colour(void)
 {
 	return term.colour;
-}
-
-const char *
-term_name(void)
-{
-	return term.name;
 }
 
 /* --- waiting --- */

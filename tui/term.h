@@ -32,13 +32,10 @@ enum term_wake {
 bool term_start(void);
 /* Back to the terminal's own state.  Safe to repeat. */
 void term_stop(void);
-bool term_started(void);
 
 /* Whether non-ASCII characters can be shown, colours used. */
 bool term_utf8(void);
 bool term_colour(void);
-/* The description in use ("xterm-256color"). */
-const char *term_name(void);
 
 /* Waits for a key, other_fd (-1: none), a signal, or timeout_ms (-1: ever). */
 enum term_wake term_wait(int other_fd, int timeout_ms, struct key *k_r);

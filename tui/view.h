@@ -109,8 +109,6 @@ void view_area(int *top_r, int *below_r);
 /* Verb n of view v, its own first, then the global ones; NULL at the end. */
 const struct view_verb *view_verb_at(const struct view *v, size_t n);
 bool view_verb_valid(const struct view *v, const struct view_verb *verb);
-/* "Ctrl-K", "Enter", "c". */
-void view_key_name(uint32_t key, char *text, size_t room);
 
 /* --- a cursor in a list --- */
 
