@@ -44,7 +44,6 @@ enum label {
 	LABEL_ROOT_QUEUE,     /* root -> key that wraps queue key pairs */
 	LABEL_ROOT_PORTAL,    /* root -> portal cookies, csrf */
 	LABEL_ROOT_HOST,      /* root -> key that seals the SSH host key */
-	LABEL_ROOT_LOG,       /* root -> log signing seed */
 	LABEL_USER_PEPPER,    /* store pepper -> one user's pepper */
 	LABEL_LINK_PEPPER,    /* store pepper -> one link's pepper */
 	LABEL_VERIFIER,       /* what the store keeps of a proof */
@@ -52,7 +51,6 @@ enum label {
 	LABEL_TOKEN,          /* hash of a ticket or token (no key) */
 	LABEL_LEAF,           /* log leaf commitment */
 	LABEL_PLAN,           /* plan hash */
-	LABEL_QUEUE,          /* a queue row's key */
 	LABEL_CSRF,
 	LABEL_IDEMPOTENCY,
 	LABEL_DELAY,          /* steady per-name delay on failed logins */

@@ -206,10 +206,8 @@ archive_backup(struct local *l, const char *path, bool secrets, char *why)
 	r = file_path(l->data, STAGE, stage);
 	if (r == LL_OK)
 		r = msg_create(MSG_REQUEST, OP_BACKUP, &m);
-	if (r == LL_OK) {
-		msg_put_text(m, F_PATH, STAGE);
+	if (r == LL_OK)
 		r = chan_ask(l->store, m, NULL, words, sizeof(words));
-	}
 	if (r)
 		snprintf(why, CONFIG_WHY, "backup: %s", words[0] != '\0' ?
 		    words : ll_result_text(r));

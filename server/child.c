@@ -1,11 +1,6 @@
 #include "server/child.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 enum ll_result
 child_open(struct child *c, int fd, int timeout_ms)
@@ -64,42 +59,11 @@ child_key(const struct child *c, enum label label, struct secret *key_r)
 	return LL_NOTFOUND;
 }
 
-static void
-put_listen(struct msg *m, int fd)
-{
-	struct sockaddr_storage ss;
-	socklen_t len = sizeof(ss);
-	char host[INET6_ADDRSTRLEN] = "", text[80];
-	const struct sockaddr_in *v4 = (const void *)&ss;
-	const struct sockaddr_in6 *v6 = (const void *)&ss;
-
-	if (getsockname(fd, (struct sockaddr *)&ss, &len) != 0)
-		return;
-	if (ss.ss_family == AF_INET) {
-		inet_ntop(AF_INET, &v4->sin_addr, host, sizeof(host));
-		snprintf(text, sizeof(text), "%s:%u", host,
-		    ntohs(v4->sin_port));
-	} else if (ss.ss_family == AF_INET6) {
-		inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof(host));
-		snprintf(text, sizeof(text), "[%s]:%u", host,
-		    ntohs(v6->sin6_port));
-	} else {
-		return;
-	}
-	msg_put_text(m, F_LISTEN, text);
-}
-
 enum ll_result
-child_ready(struct child *c, const int *listen_fds, size_t n)
+child_ready(struct child *c)
 {
 	struct msg *m = NULL;
-	enum ll_result r;
-	size_t i;
+	enum ll_result r = msg_create(MSG_EVENT, OP_READY, &m);
 
-	r = msg_create(MSG_EVENT, OP_READY, &m);
-	if (r != LL_OK)
-		return r;
-	for (i = 0; i < n; i++)
-		put_listen(m, listen_fds[i]);
-	return chan_send(c->daemon, m);
+	return r ? r : chan_send(c->daemon, m);
 }

@@ -33,8 +33,7 @@ const char *child_config(const struct child *c, const char *key);
 LL_MUST enum ll_result child_key(const struct child *c, enum label label,
     struct secret *key_r);
 
-/* Says READY, naming the addresses of the n listening sockets. */
-LL_MUST enum ll_result child_ready(struct child *c, const int *listen_fds,
-    size_t n);
+/* Says READY. */
+LL_MUST enum ll_result child_ready(struct child *c);
 
 #endif

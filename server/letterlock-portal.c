@@ -258,7 +258,7 @@ start(struct portal *x, const char **why_r)
 	sodium_free(cert);
 	sodium_free(key);
 	if (r == LL_OK)
-		r = child_ready(&x->child, x->listen, x->listen_count);
+		r = child_ready(&x->child);
 	return r;
 }
 

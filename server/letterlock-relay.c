@@ -366,7 +366,7 @@ main(void)
 	if (r == LL_OK)
 		r = lock_in(&x, &why);
 	if (r == LL_OK)
-		r = child_ready(&x.child, NULL, 0);
+		r = child_ready(&x.child);
 	if (r == LL_OK)
 		serve(&x);
 	else

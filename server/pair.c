@@ -437,9 +437,6 @@ pair_message(struct child *c, struct msg *m)
 	if (msg_op(m) == OP_AUTHENTICATED && !p->authenticated) {
 		p->authenticated = true;
 		limits_authenticated(p->house->limits, &p->addr);
-	} else if (msg_op(m) == OP_PENALTY) {
-		punish(p, fault_of(W_EXITCODE((int)(view_u64(msg_view(m),
-		    F_STATE) & 0x7f), 0)));
 	}
 }
 

@@ -112,13 +112,11 @@ put_row(struct msg *m, sqlite3_stmt *st, size_t limit)
 	msg_put_u64(m, F_GENERATION, db_u64(st, 3));
 	msg_put_u64(m, F_TIME, db_u64(st, 4));
 	msg_put_u64(m, F_SEQUENCE, db_u64(st, 5));
-	msg_put_u64(m, F_ATTACHMENTS, db_u64(st, 6));
 	msg_end(m);
 }
 
-#define COLUMNS "SELECT message, wrap, draft, generation, time, version," \
-	" (SELECT count(*) FROM objects o WHERE o.message = d.message)" \
-	" FROM drafts d "
+#define COLUMNS "SELECT message, wrap, draft, generation, time, version" \
+	" FROM drafts "
 
 enum ll_result
 drafts_list(struct store *s, struct request *q)

@@ -260,34 +260,3 @@ enroll_local_commit(struct store *s, struct request *q)
 	r = local_user(s, q, &user);
 	return r == LL_OK ? commit(s, q, &user) : r;
 }
-
-/* --- SLOT_REPLACE --- */
-
-enum ll_result
-enroll_slot(struct store *s, struct request *q)
-{
-	const struct id *user = &q->peer->user;
-	struct leaf leaf = { .event = EVENT_SLOT_CHANGED, .user = user };
-	uint64_t generation;
-	struct tlv_view slot;
-	enum ll_result r;
-	struct id old;
-	size_t at = 0;
-
-	if (!view_id(q->v, F_SLOT_ID, &old) ||
-	    !view_nest(q->v, F_SLOT, &at, &slot))
-		return LL_USAGE;
-	r = db_number(s->db, 0, &generation, "SELECT generation FROM users"
-	    " WHERE user = ?1", "d", user);
-	if (r == LL_OK)
-		r = db_run(s->db, "DELETE FROM slots WHERE slot = ?1 AND"
-		    " user = ?2 AND kind = ?3", "ddi", &old, user,
-		    view_u64(slot, F_SLOT_KIND));
-	if (r == LL_OK && db_changes(s->db) != 1)
-		r = LL_NOTFOUND;
-	if (r == LL_OK)
-		r = vaults_add_slot(s, user, generation, slot);
-	if (r == LL_OK)
-		r = log_append(s, q->now, &leaf);
-	return r;
-}

@@ -28,7 +28,6 @@ HANDLER(enroll_begin);
 HANDLER(enroll_commit);
 HANDLER(enroll_local_begin);
 HANDLER(enroll_local_commit);
-HANDLER(enroll_slot);
 /* sshkeys.c */
 HANDLER(sshkeys_add);
 HANDLER(sshkeys_list);

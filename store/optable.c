@@ -34,8 +34,6 @@ static const char counted[] = "logged when the try is judged";
 const struct op_rule op_rules[] = {
 	{ OP_CHANNEL_NEW, DAEMON, NOBODY, NEED_NOTHING, 0, passing,
 	    bind_channel },
-	{ OP_STORE_STATUS, DAEMON, NOBODY, NEED_NOTHING, 0, reads,
-	    house_status },
 
 	{ OP_AUTH_BEGIN, SESSION, NOBODY, NEED_NOTHING, 0, reads,
 	    login_begin },
@@ -63,8 +61,6 @@ const struct op_rule op_rules[] = {
 	    enroll_begin },
 	{ OP_ENROL_COMMIT, SESSION, NOBODY, NEED_TICKET, OP_WRITES, NULL,
 	    enroll_commit },
-	{ OP_SLOT_REPLACE, SESSION, ANYONE, NEED_BOUND, OP_WRITES, NULL,
-	    enroll_slot },
 	{ OP_LOGOUT, SESSION, ANYONE, NEED_BOUND, OP_WRITES,
 	    "the login was logged", bind_logout },
 	{ OP_KEY_ADD, SESSION | WORKER, ANYONE, NEED_BOUND, OP_WRITES, NULL,

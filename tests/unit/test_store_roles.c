@@ -22,11 +22,11 @@ static const struct {
 	enum op op;
 	const char *who;
 } allowed[] = {
-	{ OP_CHANNEL_NEW, "d" }, { OP_STORE_STATUS, "d" },
+	{ OP_CHANNEL_NEW, "d" },
 	{ OP_AUTH_BEGIN, "ns" }, { OP_AUTH_ATTACH, "ns" },
 	{ OP_WORKER_NEW, "s" },
 	{ OP_KDF_LEASE, "nswaupl" }, { OP_KDF_RELEASE, "nswaupl" },
-	{ OP_SLOT_REPLACE, "s" }, { OP_LOGOUT, "s" },
+	{ OP_LOGOUT, "s" },
 	{ OP_KEY_ADD, "swau" }, { OP_KEY_LIST, "swau" },
 	{ OP_KEY_REMOVE, "swau" }, { OP_WHOAMI, "swau" },
 	{ OP_LIST, "w" }, { OP_FIND, "w" }, { OP_THREAD, "w" },
