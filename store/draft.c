@@ -457,3 +457,49 @@ draft_unseal(struct draft *d, const struct id *author, uint64_t generation,
 	free(plain);
 	return r;
 }
+
+static void
+hash_text(crypto_generichash_state *state, const char *text)
+{
+	(void)crypto_generichash_update(state, (const unsigned char *)text,
+	    strlen(text) + 1);
+}
+
+void
+draft_words_hash(const struct draft *d, uint8_t hash_r[HASH_BYTES])
+{
+	crypto_generichash_state state;
+	size_t i;
+
+	(void)crypto_generichash_init(&state, NULL, 0, HASH_BYTES);
+	hash_text(&state, d->subject);
+	hash_text(&state, d->body);
+	for (i = 0; i < d->to_count; i++)
+		hash_text(&state, d->to[i]);
+	hash_text(&state, "");          /* an address is never empty */
+	for (i = 0; i < d->cc_count; i++)
+		hash_text(&state, d->cc[i]);
+	(void)crypto_generichash_final(&state, hash_r, HASH_BYTES);
+	sodium_memzero(&state, sizeof(state));
+}
+
+void
+draft_swap_words(struct draft *d, struct draft *other)
+{
+	struct draft old = *d;
+
+	d->to = other->to;
+	d->to_count = other->to_count;
+	d->cc = other->cc;
+	d->cc_count = other->cc_count;
+	d->subject = other->subject;
+	d->body = other->body;
+	d->cursor = other->cursor;
+	other->to = old.to;
+	other->to_count = old.to_count;
+	other->cc = old.cc;
+	other->cc_count = old.cc_count;
+	other->subject = old.subject;
+	other->body = old.body;
+	other->cursor = old.cursor;
+}

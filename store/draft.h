@@ -51,6 +51,11 @@ struct draft {
 	uint64_t expires_days;       /* 0: the house's default */
 	uint64_t time;               /* last change, as the store says */
 	uint64_t version;            /* as the store counts; 0: never saved */
+	bool shown;                  /* in an editor: another writer's words
+	                                never replace these */
+	uint8_t base[HASH_BYTES];    /* of the words in that version */
+	uint8_t tried[2][HASH_BYTES]; /* of those that may have been kept: the
+	                                first and the last without an answer */
 };
 
 /* A new draft with a fresh id and key. */
@@ -84,13 +89,22 @@ LL_MUST enum ll_result draft_seal(const struct draft *d,
 LL_MUST enum ll_result draft_unseal(struct draft *d, const struct id *author,
     uint64_t generation, const void *sealed, size_t len);
 
+/* Hash of what people write: recipients, subject, text. */
+void draft_words_hash(const struct draft *d, uint8_t hash_r[HASH_BYTES]);
+/* Gives d the words of other, which gets those of d. */
+void draft_swap_words(struct draft *d, struct draft *other);
+
 /* --- with the store (and the agent, to read) --- */
 
 /* Journals d.  Another writer's change since d was loaded (an upload by sftp)
  * is merged: attachments of theirs that d does not name in removed are
- * added to d.  Works while locked.  LL_NOTFOUND when the draft was sent or
- * deleted meanwhile (and was saved before). */
+ * added to d, and their words taken over when d's are unchanged and not shown.
+ * Works while locked.  LL_NOTFOUND when the draft was sent or deleted meanwhile
+ * (and was saved before); LL_CONFLICT when both changed the words: nothing is
+ * overwritten, draft_fork keeps these. */
 LL_MUST enum ll_result draft_save(struct desk *k, struct draft *d);
+/* Makes d, without its attachments, a draft of its own, and saves that. */
+LL_MUST enum ll_result draft_fork(struct desk *k, struct draft *d);
 /* Reads one draft.  LL_LOCKED, LL_NOTFOUND.  d need not be initialised. */
 LL_MUST enum ll_result draft_load(struct desk *k, const struct id *id,
     struct draft *d_r);

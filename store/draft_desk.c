@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <sodium.h>
 
 #include "keys/clean.h"
 #include "keys/seal.h"
@@ -51,6 +52,8 @@ unseal_row(struct desk *k, struct tlv_view row, struct draft *d)
 	    sealed, len);
 	d->time = view_u64(row, F_TIME);
 	d->version = view_u64(row, F_SEQUENCE);
+	if (r == LL_OK)
+		draft_words_hash(d, d->base);
 	return r;
 }
 
@@ -250,8 +253,35 @@ merge(struct draft *d, const struct draft *other, bool *changed_r)
 	return LL_OK;
 }
 
-enum ll_result
-draft_refresh(struct desk *k, struct draft *d, bool *changed_r)
+static bool
+same(const uint8_t a[HASH_BYTES], const uint8_t b[HASH_BYTES])
+{
+	return memcmp(a, b, HASH_BYTES) == 0;
+}
+
+/* Whether d may be put in the place of other: only over words that it was
+ * made from, or that are its own.  LL_CONFLICT: both were written on. */
+static enum ll_result
+succeed(struct draft *d, struct draft *other)
+{
+	uint8_t own[HASH_BYTES];
+
+	draft_words_hash(d, own);
+	if (!same(other->base, d->base) && !same(other->base, own) &&
+	    !same(other->base, d->tried[0]) &&
+	    !same(other->base, d->tried[1])) {
+		if (d->shown || !same(own, d->base))
+			return LL_CONFLICT;
+		draft_swap_words(d, other);
+	}
+	memcpy(d->base, other->base, HASH_BYTES);
+	d->version = other->version;
+	d->time = other->time;
+	return LL_OK;
+}
+
+static enum ll_result
+refresh(struct desk *k, struct draft *d, bool *changed_r)
 {
 	struct draft other;
 	struct msg *reply;
@@ -271,13 +301,37 @@ draft_refresh(struct desk *k, struct draft *d, bool *changed_r)
 		r = unseal_row(k, row, &other);
 	if (r == LL_OK)
 		r = merge(d, &other, changed_r);
-	if (r == LL_OK) {
-		d->version = other.version;
-		d->time = other.time;
-	}
+	if (r == LL_OK)
+		r = succeed(d, &other);
 	draft_finish(&other);
 	msg_destroy(reply);
 	return r;
+}
+
+enum ll_result
+draft_refresh(struct desk *k, struct draft *d, bool *changed_r)
+{
+	enum ll_result r = refresh(k, d, changed_r);
+
+	/* two texts are for the next draft_save to tell */
+	return r == LL_CONFLICT ? LL_OK : r;
+}
+
+/* Without an answer the words may be kept or not. */
+static void
+note_put(struct draft *d, enum ll_result r)
+{
+	uint8_t words[HASH_BYTES];
+
+	draft_words_hash(d, words);
+	if (r == LL_OK) {
+		memcpy(d->base, words, HASH_BYTES);
+		memset(d->tried, 0, sizeof d->tried);
+	} else if (r != LL_CONFLICT && r != LL_NOTFOUND) {
+		if (sodium_is_zero(d->tried[0], HASH_BYTES))
+			memcpy(d->tried[0], words, HASH_BYTES);
+		memcpy(d->tried[1], words, HASH_BYTES);
+	}
 }
 
 static enum ll_result
@@ -306,6 +360,7 @@ put(struct desk *k, struct draft *d)
 	msg_put_u64(m, F_GENERATION, self->generation);
 	msg_put_u64(m, F_SEQUENCE, d->version);
 	r = desk_ask(k, m, &reply);
+	note_put(d, r);
 	if (r)
 		goto out;
 	d->version = view_u64(msg_view(reply), F_SEQUENCE);
@@ -327,11 +382,29 @@ draft_save(struct desk *k, struct draft *d)
 		r = put(k, d);
 		if (r != LL_CONFLICT)
 			return r;
-		r = draft_refresh(k, d, &changed);
+		r = refresh(k, d, &changed);
 		if (r)
 			return r;
 	}
 	return LL_BUSY;
+}
+
+enum ll_result
+draft_fork(struct desk *k, struct draft *d)
+{
+	struct draft fresh;
+	enum ll_result r = draft_init(&fresh);
+
+	if (r)
+		return r;
+	fresh.thread = d->thread;
+	fresh.reply_to = d->reply_to;
+	fresh.expires_days = d->expires_days;
+	fresh.shown = d->shown;
+	draft_swap_words(&fresh, d);
+	draft_finish(d);
+	*d = fresh;
+	return draft_save(k, d);
 }
 
 enum ll_result

@@ -87,10 +87,10 @@ note_saved(struct compose *c)
 	c->stored = true;
 }
 
-/* The draft was sent or deleted on another terminal: what is on this one goes
- * on as a new draft. */
+/* The draft was sent, deleted or written on at another terminal: what is on
+ * this one goes on as a new draft. */
 static enum ll_result
-begin_anew(struct compose *c)
+begin_anew(struct compose *c, const char *why)
 {
 	struct draft fresh;
 	enum ll_result r = draft_init(&fresh);
@@ -99,10 +99,11 @@ begin_anew(struct compose *c)
 		return r;
 	fresh.thread = c->d.thread;
 	fresh.reply_to = c->d.reply_to;
+	fresh.expires_days = c->d.expires_days;
 	draft_finish(&c->d);
 	c->d = fresh;
 	(void)apply(c, false);
-	view_say("Sent or deleted elsewhere; this text is a new draft now");
+	view_say("%s elsewhere; this text is a new draft now", why);
 	return draft_save(center_desk(view_center()), &c->d);
 }
 
@@ -113,9 +114,12 @@ save(struct compose *c)
 	enum ll_result r;
 
 	(void)apply(c, false);
+	c->d.shown = true;
 	r = draft_save(center_desk(view_center()), &c->d);
 	if (r == LL_NOTFOUND)
-		r = begin_anew(c);
+		r = begin_anew(c, "Sent or deleted");
+	else if (r == LL_CONFLICT)
+		r = begin_anew(c, "Changed");
 	c->failed = r != LL_OK;
 	if (r)
 		return r;
@@ -419,6 +423,7 @@ compose_event(struct view *v, const struct desk_event *e)
 	if (e->kind != DESK_BOX || e->folder != FOLDER_DRAFTS ||
 	    !id_equal(&e->message, &c->d.id))
 		return;
+	c->d.shown = true;
 	if (draft_refresh(center_desk(view_center()), &c->d, &changed) ||
 	    !changed || c->d.attachment_count == 0)
 		return;

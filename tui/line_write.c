@@ -20,7 +20,13 @@ line_journal(struct line *l, bool now)
 	if (!l->writing || !l->dirty
 	    || (!now && loop_now_ms() - l->saved_ms < JOURNAL_MS))
 		return;
+	l->writing->shown = true;
 	r = draft_save(center_desk(l->c), l->writing);
+	if (r == LL_CONFLICT || r == LL_NOTFOUND) {
+		r = draft_fork(center_desk(l->c), l->writing);
+		teletype_say(l->t, "\n* Changed or sent elsewhere; this text "
+		    "is a new draft now.\n");
+	}
 	l->saved_ms = loop_now_ms();
 	l->dirty = r != LL_OK;
 	if (r && r != LL_BUSY)

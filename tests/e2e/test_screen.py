@@ -167,6 +167,37 @@ def test_a_cut_line_loses_no_draft():
             screen.send("\x1b").wait("Kept in Drafts")
 
 
+def test_one_draft_on_two_screens_keeps_both_texts():
+    with ll.House() as house:
+        ada = house.add_user("ada")
+        ada.login()
+        with ada.screen() as one:
+            one.wait("Inbox: empty")
+            write_to(one, "bob@house.example", "Shared", "base text ")
+            ll.until(lambda: ada.list("drafts"), 10, "the journal")
+            time.sleep(1.5)
+            with ada.screen() as two:
+                two.wait("Enter to go on")
+                two.send("\r").wait("base text")
+                one.send("ALPHA").wait("base text ALPHA")
+                time.sleep(2)
+                two.send("BETA").wait("Changed elsewhere; this text is a new")
+                one.send(" more")
+                time.sleep(2)
+                assert "elsewhere" not in one.text(), one.text()
+        texts = set()
+        for draft in ada.list("drafts"):
+            with ada.screen() as screen:
+                screen.wait("Enter to go on|Inbox")
+                screen.send("q" if "go on" in screen.text() else "")
+                screen.send("B").wait("Shared")
+                if texts:
+                    screen.send("j")
+                screen.send("\r")
+                texts.add(screen.wait("base text ([A-Za-z ]+)").group(1))
+        assert texts == {"ALPHA more", "BETA"}, texts
+
+
 def test_the_store_killed_while_writing():
     with ll.House() as house:
         ada = house.add_user("ada")
