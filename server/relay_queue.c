@@ -146,8 +146,11 @@ queue_row_open(const struct secret *root, struct tlv_view row,
 	v.data = payload_r->data;
 	v.len = payload_r->len;
 	r = read_notice(v, n_r);
-	/* The row's address is what the sender and the log are told of. */
-	if (r == LL_OK && strcasecmp(n_r->to, view_text(row, F_ADDRESS)) != 0)
+	/* The row's address is what the sender and the log are told of; and
+	 * nobody writes in another's name. */
+	if (r == LL_OK && (strcasecmp(n_r->to, view_text(row, F_ADDRESS)) != 0
+	    || strcasecmp(n_r->sender_email, view_text(row, F_EMAIL)) != 0 ||
+	    strcmp(n_r->sender_name, view_text(row, F_NAME)) != 0))
 		r = LL_PROTO;
 	n_r->mail_id = view_text(row, F_MAIL_ID);
 	n_r->date = (uint64_t)time(NULL);

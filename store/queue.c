@@ -122,6 +122,8 @@ put_row(struct msg *m, sqlite3_stmt *st, const struct id *queue)
 	msg_put_text(m, F_MAIL_ID, db_text(st, 7));
 	msg_put_u64(m, F_ATTEMPTS, db_u64(st, 8));
 	msg_put_u64(m, F_TIME, db_u64(st, 9));
+	msg_put_text(m, F_EMAIL, db_text(st, 10));
+	msg_put_text(m, F_NAME, db_text(st, 11));
 	msg_end(m);
 }
 
@@ -136,11 +138,12 @@ queue_lease(struct store *s, struct request *q)
 
 	if (limit == 0 || limit > LEASE_ROWS)
 		limit = LEASE_ROWS;
-	r = db_query(s->db, &st, "SELECT queue, delivery, address, payload,"
-	    " q.day, k.wrap, k.pk, mail_id, attempts, created FROM queue q"
-	    " LEFT JOIN queue_keys k ON k.day = q.day WHERE next <= ?1"
-	    " AND EXISTS (SELECT 1 FROM deliveries d WHERE d.delivery ="
-	    " q.delivery AND d.state <> 1) ORDER BY next LIMIT ?2", "ii",
+	r = db_query(s->db, &st, "SELECT queue, q.delivery, q.address,"
+	    " payload, q.day, k.wrap, k.pk, mail_id, attempts, q.created,"
+	    " u.email, u.name FROM queue q CROSS JOIN deliveries d ON"
+	    " d.delivery = q.delivery CROSS JOIN users u ON u.user = d.author"
+	    " LEFT JOIN queue_keys k ON k.day = q.day WHERE next <= ?1 AND"
+	    " d.state <> 1 ORDER BY next LIMIT ?2", "ii",
 	    q->now, limit);
 	if (r != LL_OK)
 		return r;

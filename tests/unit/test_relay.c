@@ -230,7 +230,7 @@ test_smtp_refuses(void **state)
 /* A row as the store leases it, sealed with what the relay itself gave. */
 static struct msg *
 leased_row(const struct secret *root, const struct id *id, uint64_t day,
-    const char *address)
+    const char *address, const char *sender)
 {
 	struct seal_context ctx = { .type = SEAL_QUEUE, .object = *id,
 	    .generation = day };
@@ -254,6 +254,7 @@ leased_row(const struct secret *root, const struct id *id, uint64_t day,
 	assert_int_equal(msg_create(MSG_REPLY, OP_QUEUE_LEASE, &m), LL_OK);
 	msg_put_id(m, F_QUEUE_ID, id);
 	msg_put_text(m, F_ADDRESS, address);
+	msg_put_text(m, F_EMAIL, sender);
 	msg_put_u64(m, F_QUEUE_DAY, day);
 	msg_put_bytes(m, F_QUEUE_PK, pk, HASH_BYTES);
 	msg_put_bytes(m, F_WRAP, wrap, wrap_len);
@@ -277,7 +278,8 @@ test_queue_row(void **state)
 	assert_int_equal(secret_random(&root, 32), LL_OK);
 	assert_int_equal(secret_random(&other, 32), LL_OK);
 	id_random(&id);
-	m = leased_row(&root, &id, 20780, "Bob@partner.example");
+	m = leased_row(&root, &id, 20780, "Bob@partner.example",
+	    "ada@clinic.example");
 	assert_int_equal(queue_row_open(&root, msg_view(m), &payload, &n),
 	    LL_OK);
 	assert_string_equal(n.to, "bob@partner.example");
@@ -291,7 +293,15 @@ test_queue_row(void **state)
 	assert_null(payload.data);
 	msg_destroy(m);
 	/* sealed for somebody else than the row says */
-	m = leased_row(&root, &id, 20780, "carol@partner.example");
+	m = leased_row(&root, &id, 20780, "carol@partner.example",
+	    "ada@clinic.example");
+	assert_int_equal(queue_row_open(&root, msg_view(m), &payload, &n),
+	    LL_PROTO);
+	assert_null(payload.data);
+	msg_destroy(m);
+	/* in another's name than the message's author */
+	m = leased_row(&root, &id, 20780, "bob@partner.example",
+	    "eve@clinic.example");
 	assert_int_equal(queue_row_open(&root, msg_view(m), &payload, &n),
 	    LL_PROTO);
 	assert_null(payload.data);
