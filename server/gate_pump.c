@@ -227,8 +227,10 @@ pump_in(struct gate_channel *c)
 			break;
 		moved = true;
 	}
+	/* libssh takes a close for an end of input; to the worker a client
+	 * that goes is not one that has said all */
 	if (!c->in_done && !c->in.data && ssh_channel_is_eof(c->ssh) &&
-	    ssh_channel_poll(c->ssh, 0) <= 0)
+	    !ssh_channel_is_closed(c->ssh) && ssh_channel_poll(c->ssh, 0) <= 0)
 		pump_in_end(c);
 	return moved;
 }

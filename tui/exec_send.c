@@ -1,6 +1,8 @@
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <sodium.h>
 
@@ -64,6 +66,28 @@ add_recipients(struct verb_call *call, struct draft *d)
 
 /* --- the body --- */
 
+/*
+ * Whether the client itself is gone.  Its end of input shuts one direction of
+ * our socket; a cut line or a killed client closes both, and then what came
+ * may be half of what was meant.
+ */
+static bool
+client_gone(int fd)
+{
+	struct pollfd p = { fd, POLLIN, 0 };
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode) &&
+	    poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR)) != 0;
+}
+
+static enum ll_result
+cut_short(struct verb_call *call)
+{
+	return verb_fail(call, LL_DENIED, "the connection ended before the "
+	    "input did");
+}
+
 /* Standard input to its end, NUL-terminated. */
 static enum ll_result
 read_body(int fd, char **text_r, size_t *len_r)
@@ -109,7 +133,9 @@ set_body(struct verb_call *call, struct draft *d)
 	r = read_body(call->in, &text, &len);
 	if (r)
 		return r;
-	if (len > DRAFT_BODY_MAX)
+	if (client_gone(call->in))
+		r = cut_short(call);
+	else if (len > DRAFT_BODY_MAX)
 		r = verb_fail(call, LL_TOOBIG, "the text is over %d bytes: "
 		    "send it as an attachment", DRAFT_BODY_MAX);
 	else if (!utf8_valid(text, len))
@@ -396,6 +422,8 @@ exec_attach(struct verb_call *call)
 		return r;
 	r = draft_attach(desk, &d, name, type ? type :
 	    "application/octet-stream", call->in);
+	if (r == LL_OK && client_gone(call->in))
+		r = cut_short(call);
 	if (r == LL_OK)
 		r = draft_save(desk, &d);
 	if (r == LL_OK) {

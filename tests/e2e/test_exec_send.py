@@ -3,6 +3,8 @@ to bad input."""
 # limit: 300
 import json
 import os
+import subprocess
+import time
 
 import ll
 
@@ -319,6 +321,40 @@ def test_an_admin_has_no_way_to_messages():
         assert "ticket" in root.verb("user reset eve")
         assert root.ssh("server-status").out and root.ssh("log").out
         root.ssh("queue")
+
+
+def test_half_a_text_is_never_sent():
+    """A line cut, or a client killed, before the end of input."""
+    house, ada, bob = house_of_two()
+    with house:
+        def half(transport, command):
+            channel = transport.open_session()
+            channel.exec_command(command)
+            channel.sendall(b"half of what")
+            ll.until(lambda: house.procs("letterlock-tui"), 10, "the worker")
+            return channel
+        to = "send --to bob@house.example --subject "
+        first = ada.paramiko()
+        half(first, to + "cut")
+        time.sleep(0.5)
+        first.sock.shutdown(2)
+        second = ada.paramiko()
+        client = subprocess.Popen(["ssh"] + ada.ssh_words(
+            "-o", "ControlMaster=no", "-T", ada.target, to + "killed"),
+            stdin=subprocess.PIPE)
+        client.stdin.write(b"half of what")
+        client.stdin.flush()
+        time.sleep(0.7)
+        client.kill()
+        client.wait()
+        client.stdin.close()
+        whole = half(second, to + "whole")
+        whole.shutdown_write()
+        assert whole.recv_exit_status() == 0
+        ll.until(lambda: not house.procs("letterlock-tui"), 10, "the end")
+        assert [m["subject"] for m in bob.list()] == ["whole"], bob.list()
+        first.close()
+        second.close()
 
 
 def test_expiry_is_the_senders_choice():
