@@ -371,32 +371,6 @@ box_read(void *ctx, struct sftp_file *file, uint64_t offset, uint8_t *data,
 
 /* --- writing --- */
 
-/* A blob of the draft; *room_r: sealed bytes that the quota leaves for it. */
-static enum ll_result
-new_blob(struct sftp_box *b, const struct id *draft, struct id *object_r,
-    int *fd_r, uint64_t *room_r)
-{
-	struct msg *m, *reply;
-	enum ll_result r;
-
-	*fd_r = -1;
-	r = msg_create(MSG_REQUEST, OP_BLOB_NEW, &m);
-	if (r)
-		return r;
-	msg_put_u64(m, F_SEALED_BYTES, SEAL_STREAM_HEADER);
-	msg_put_id(m, F_MESSAGE_ID, draft);
-	r = desk_ask(b->desk, m, &reply);
-	if (r)
-		return r;
-	*fd_r = msg_take_fd(reply, 0);
-	*room_r = view_has(msg_view(reply), F_LIMIT) ?
-	    view_u64(msg_view(reply), F_LIMIT) : UINT64_MAX;
-	if (*fd_r < 0 || !view_id(msg_view(reply), F_OBJECT_ID, object_r))
-		r = LL_PROTO;
-	msg_destroy(reply);
-	return r;
-}
-
 static enum ll_result
 begin_upload(struct sftp_box *b, struct draft *d, struct sftp_file *file)
 {
@@ -406,7 +380,8 @@ begin_upload(struct sftp_box *b, struct draft *d, struct sftp_file *file)
 
 	if (d->attachment_count >= DRAFT_ATTACHMENTS_MAX)
 		return LL_FULL;
-	r = new_blob(b, &d->id, &file->object, &fd, &room);
+	r = draft_blob_new(b->desk, &d->id, SEAL_STREAM_HEADER, &file->object,
+	    &fd, &room);
 	if (r) {
 		if (fd >= 0)
 			close(fd);
@@ -452,40 +427,18 @@ box_write(void *ctx, struct sftp_file *file, const uint8_t *data, size_t len)
 	return sftp_writer_write(&file->writer, data, len);
 }
 
-static enum ll_result
-commit_blob(struct sftp_box *b, const struct sftp_file *file)
-{
-	struct msg *m;
-	enum ll_result r;
-
-	r = msg_create(MSG_REQUEST, OP_BLOB_COMMIT, &m);
-	if (r)
-		return r;
-	msg_put_id(m, F_OBJECT_ID, &file->object);
-	msg_put_u64(m, F_SEALED_BYTES, file->writer.sealed_bytes);
-	msg_put_bytes(m, F_HASH, file->writer.hash, HASH_BYTES);
-	msg_put_id(m, F_MESSAGE_ID, &file->draft);
-	msg_put_u64(m, F_OBJECT_KIND, OBJECT_ATTACHMENT);
-	return desk_ask(b->desk, m, NULL);
-}
-
 /* The draft may have grown, or been sent, while the upload ran. */
 static enum ll_result
-enter_in_draft(struct sftp_box *b, struct sftp_file *file)
+enter_in_draft(struct sftp_box *b, const struct sftp_file *file,
+    const struct draft_attachment *a)
 {
-	static char type[] = MEDIA_TYPE;
-	struct draft_attachment a = { .object = file->object,
-	    .name = file->name, .type = type,
-	    .plain_bytes = file->writer.plain_bytes,
-	    .sealed_bytes = file->writer.sealed_bytes };
 	struct draft d;
 	enum ll_result r;
 
-	memcpy(a.hash, file->writer.hash, HASH_BYTES);
 	r = draft_load(b->desk, &file->draft, &d);
 	if (r)
 		return r;
-	r = draft_add_attachment(&d, &a);
+	r = draft_add_attachment(&d, a);
 	if (r == LL_OK)
 		r = draft_save(b->desk, &d);
 	draft_finish(&d);
@@ -495,13 +448,21 @@ enter_in_draft(struct sftp_box *b, struct sftp_file *file)
 static enum ll_result
 box_commit(void *ctx, struct sftp_file *file)
 {
+	static char type[] = MEDIA_TYPE;
+	struct draft_attachment a = { .object = file->object,
+	    .name = file->name, .type = type };
 	struct sftp_box *b = ctx;
 	enum ll_result r = sftp_writer_end(&file->writer);
 
+	if (r == LL_OK) {
+		a.plain_bytes = file->writer.plain_bytes;
+		a.sealed_bytes = file->writer.sealed_bytes;
+		memcpy(a.hash, file->writer.hash, HASH_BYTES);
+		r = draft_blob_commit(b->desk, &file->draft,
+		    OBJECT_ATTACHMENT, &a);
+	}
 	if (r == LL_OK)
-		r = commit_blob(b, file);
-	if (r == LL_OK)
-		r = enter_in_draft(b, file);
+		r = enter_in_draft(b, file, &a);
 	file->attached = r == LL_OK;
 	/* "no such file" would tell the person nothing */
 	return r == LL_NOTFOUND ? LL_CONFLICT : r;

@@ -17,6 +17,7 @@
 #include "keys/derive.h"
 #include "keys/id.h"
 #include "keys/result.h"
+#include "keys/seal.h"
 #include "keys/secret.h"
 #include "store/desk.h"
 
@@ -132,6 +133,14 @@ LL_MUST enum ll_result draft_attach(struct desk *k, struct draft *d,
  * and hash in *a_r, no words.  d need not have been saved. */
 LL_MUST enum ll_result draft_store_body(struct desk *k,
     const struct draft *d, struct draft_attachment *a_r);
+/* A new blob of the draft with this id, of about `expected` sealed bytes (0:
+ * not known).  *fd_r takes them and is the caller's, after a failure too
+ * unless -1; *room_r is how many the quota leaves.  LL_FULL above it. */
+LL_MUST enum ll_result draft_blob_new(struct desk *k, const struct id *id,
+    uint64_t expected, struct id *object_r, int *fd_r, uint64_t *room_r);
+/* The blob is whole: object, sealed bytes and hash of a. */
+LL_MUST enum ll_result draft_blob_commit(struct desk *k, const struct id *id,
+    enum object_kind kind, const struct draft_attachment *a);
 /* Takes attachment n (0-based) away, in d and in the store. */
 LL_MUST enum ll_result draft_detach(struct desk *k, struct draft *d,
     size_t n);

@@ -420,9 +420,9 @@ draft_delete(struct desk *k, const struct id *id)
 
 /* --- attachments --- */
 
-static enum ll_result
-new_blob(struct desk *k, const struct id *id, uint64_t expected,
-    struct id *object_r, int *fd_r)
+enum ll_result
+draft_blob_new(struct desk *k, const struct id *id, uint64_t expected,
+    struct id *object_r, int *fd_r, uint64_t *room_r)
 {
 	struct msg *m, *reply;
 	enum ll_result r;
@@ -437,14 +437,16 @@ new_blob(struct desk *k, const struct id *id, uint64_t expected,
 	if (r)
 		return r;
 	*fd_r = msg_take_fd(reply, 0);
+	*room_r = view_has(msg_view(reply), F_LIMIT) ?
+	    view_u64(msg_view(reply), F_LIMIT) : UINT64_MAX;
 	if (*fd_r < 0 || !view_id(msg_view(reply), F_OBJECT_ID, object_r))
 		r = LL_PROTO;
 	msg_destroy(reply);
 	return r;
 }
 
-static enum ll_result
-commit_blob(struct desk *k, const struct id *id, enum object_kind kind,
+enum ll_result
+draft_blob_commit(struct desk *k, const struct id *id, enum object_kind kind,
     const struct draft_attachment *a)
 {
 	struct msg *m;
@@ -476,11 +478,13 @@ static enum ll_result
 fill_blob(struct desk *k, const struct id *id, const struct secret *key,
     enum object_kind kind, int in, struct draft_attachment *a_r)
 {
+	uint64_t room;
 	int fd;
 	enum ll_result r;
 
 	memset(a_r, 0, sizeof *a_r);
-	r = new_blob(k, id, expected_bytes(in), &a_r->object, &fd);
+	r = draft_blob_new(k, id, expected_bytes(in), &a_r->object, &fd,
+	    &room);
 	if (r == LL_OK)
 		r = seal_object_fd(key->data, id, &a_r->object, kind, in, fd,
 		    desk_self(k)->attachment_max, &a_r->plain_bytes,
@@ -488,7 +492,7 @@ fill_blob(struct desk *k, const struct id *id, const struct secret *key,
 	if (r == LL_OK && fsync(fd) != 0)
 		r = LL_IO;
 	if (r == LL_OK)
-		r = commit_blob(k, id, kind, a_r);
+		r = draft_blob_commit(k, id, kind, a_r);
 	if (fd >= 0)
 		close(fd);
 	return r;
@@ -525,11 +529,12 @@ draft_store_body(struct desk *k, const struct draft *d,
 {
 	size_t len = strlen(d->body), sealed_len;
 	uint8_t *sealed = NULL;
+	uint64_t room;
 	int fd;
 	enum ll_result r;
 
 	memset(a_r, 0, sizeof *a_r);
-	r = new_blob(k, &d->id, len, &a_r->object, &fd);
+	r = draft_blob_new(k, &d->id, len, &a_r->object, &fd, &room);
 	if (r == LL_OK)
 		r = seal_object_buffer(d->key.data, &d->id, &a_r->object,
 		    OBJECT_BODY, d->body, len, &sealed, &sealed_len,
@@ -542,7 +547,7 @@ draft_store_body(struct desk *k, const struct draft *d,
 	if (r == LL_OK && fsync(fd) != 0)
 		r = LL_IO;
 	if (r == LL_OK)
-		r = commit_blob(k, &d->id, OBJECT_BODY, a_r);
+		r = draft_blob_commit(k, &d->id, OBJECT_BODY, a_r);
 	free(sealed);
 	if (fd >= 0)
 		close(fd);
