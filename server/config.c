@@ -200,8 +200,9 @@ config_load(struct config *c, const char *file, char why[CONFIG_WHY])
 	}
 	in = fopen(file, "re");
 	if (in == NULL) {
+		/* trying later would not help */
+		r = errno == ENOENT ? LL_NOTFOUND : LL_IO;
 		snprintf(why, CONFIG_WHY, "%s: %s", file, strerror(errno));
-		r = LL_IO;
 		goto out;
 	}
 	r = read_lines(c, in, why);

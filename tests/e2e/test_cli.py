@@ -95,6 +95,13 @@ def test_usage():
             assert got.err and not got.out, words
 
 
+def test_no_such_directory():
+    none = ll.run([os.path.join(ll.BUILD, "letterlock"), "status", "--data",
+                   "/nonexistent"], check=False)
+    assert none.code == 3 and not none.out, none.code
+    one_line(none.err, "No such file")
+
+
 def each_way(check):
     """With no server, and with one."""
     with ll.House(start=False) as house:
