@@ -13,12 +13,14 @@ set -eu
 
 build='gcc libc6-dev make pkg-config libssh-dev libncurses-dev libsodium-dev
 nettle-dev libseccomp-dev libsqlite3-dev libcurl4-openssl-dev
-libmicrohttpd-dev libgnutls28-dev libssl-dev libjansson-dev libqrencode-dev'
+libmicrohttpd-dev libgnutls28-dev libssl-dev libjansson-dev libqrencode-dev
+librnp-dev'
 demo='python3 openssh-client curl ncurses-base'
 test='libcmocka-dev python3 openssh-client openssl curl ncurses-term
 python3-paramiko python3-pexpect python3-pyte python3-selenium chromium
 chromium-driver postfix lynx dropbear-bin putty-tools python3-asyncssh
-python3-nacl openssh-sftp-server git universal-ctags valgrind'
+python3-nacl openssh-sftp-server git universal-ctags valgrind gnupg gpgsm
+rnp'
 fuzz='clang libclang-rt-dev llvm'
 bench='openssh-server openssh-sftp-server neomutt nginx-light wrk'
 

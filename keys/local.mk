@@ -13,3 +13,11 @@ LDFLAGS_test_branches = -Wl,--wrap=randombytes_buf,--wrap=sodium_memcmp \
   -Wl,--wrap=crypto_scalarmult_base
 LDFLAGS_test_nomem = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc \
   -Wl,--wrap=strdup,--wrap=free,--wrap=sodium_malloc,--wrap=sodium_free
+
+# letterlock-parse: the one program that links RNP and OpenSSL's CMS.
+OBJS_parse = $(addprefix keys/,job.o out.o write.o write_field.o \
+  write_entity.o pgp_key.o pgp_job.o pgp_seal.o cms_key.o cms_chain.o \
+  cms_make.o cms_seal.o)
+PROGRAMS += letterlock-parse
+OBJS_letterlock-parse = keys/letterlock-parse.o $(OBJS_parse)
+LIBS_letterlock-parse = -lrnp -lcrypto

@@ -1,0 +1,55 @@
+/*
+ * cms.h - S/MIME (RFC 8551) through OpenSSL's CMS.
+ */
+#ifndef LL_CMS_H
+#define LL_CMS_H
+
+#include <openssl/x509.h>
+
+#include "keys/job.h"
+#include "keys/out.h"
+
+/* Once, before the sandbox: false below OpenSSL 3.0.22. */
+bool cms_setup(void);
+
+/* True for PEM or DER that may be a certificate rather than OpenPGP. */
+bool cms_is_certificate(struct tlv_view key);
+/* Reads one certificate, PEM or DER; NULL when it is none. */
+X509 *cms_certificate(struct tlv_view key);
+/* Why that certificate must not be used to write to (encrypt) or hear from
+ * address (NULL: anybody) today: a sentence, or NULL: it may. */
+const char *cms_why_not(X509 *cert, const char *address, bool encrypt);
+/* True when the e-mail address is in the certificate. */
+bool cms_names(X509 *cert, const char *address);
+/* SHA-256 of the certificate in hex. */
+void cms_fingerprint(X509 *cert, char hex[65]);
+/* HOLDER fields into o. */
+void cms_put_holders(struct tlv_out *o, X509 *cert);
+
+/* Whether the certificate leads to one of the job's CAs through EXTRAs and
+ * more; a CA whose CRL is among the job's is asked for it.  NULL: it does;
+ * else a sentence.  Without CAs nothing is trusted. */
+const char *cms_chain(struct job *job, X509 *cert, STACK_OF(X509) *more);
+
+/* The jobs. */
+LL_MUST enum ll_result cms_make(struct job *job);
+LL_MUST enum ll_result cms_inspect(struct job *job);
+
+/* Signs, encrypts and writes Content-Type and all that follows it. */
+LL_MUST enum ll_result cms_seal(struct job *job, const struct tlv_out *entity,
+    struct out *out);
+
+/* Opens EnvelopedData or AuthEnvelopedData, or signed data with its content
+ * inside; with content not empty, checks a detached signature over it.
+ * SIGNATURE fields go to the result.  plain is initialised here, on failure
+ * too; the caller finishes it. */
+struct cms_opened {
+	struct tlv_out plain;
+	uint64_t signature;          /* its number, 0: not signed */
+	const char *how;             /* encrypted how, NULL: it was not */
+	bool weak;                   /* a change would not be noticed */
+};
+LL_MUST enum ll_result cms_open(struct job *job, struct tlv_view message,
+    struct tlv_view content, struct cms_opened *opened_r);
+
+#endif

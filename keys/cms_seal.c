@@ -1,0 +1,344 @@
+#include "keys/cms.h"
+
+#include <string.h>
+#include <openssl/cms.h>
+#include <openssl/rsa.h>
+#include <openssl/x509v3.h>
+#include <sodium.h>
+
+#include "keys/write.h"
+
+#define LINE_BYTES 57
+
+/* Where OpenSSL writes to: base64 lines on their way out. */
+struct lines {
+	struct out *out;
+	size_t len;
+	uint8_t data[LINE_BYTES];
+};
+
+static void
+put_line(struct lines *l)
+{
+	char text[80];
+
+	if (l->len == 0)
+		return;
+	sodium_bin2base64(text, sizeof text, l->data, l->len,
+	    sodium_base64_VARIANT_ORIGINAL);
+	out_put(l->out, text, strlen(text));
+	out_put(l->out, "\r\n", 2);
+	l->len = 0;
+}
+
+static int
+lines_write(BIO *bio, const char *p, int len)
+{
+	struct lines *l = BIO_get_data(bio);
+	size_t left = (size_t)len, n;
+
+	if (len < 0 || l->out->err != LL_OK)
+		return -1;
+	for (; left > 0; p += n, left -= n) {
+		n = sizeof l->data - l->len;
+		n = n < left ? n : left;
+		memcpy(l->data + l->len, p, n);
+		l->len += n;
+		if (l->len == sizeof l->data)
+			put_line(l);
+	}
+	return len;
+}
+
+static long
+lines_ctrl(BIO *bio, int cmd, long num, void *ptr)
+{
+	(void)bio;
+	(void)num;
+	(void)ptr;
+	return cmd == BIO_CTRL_FLUSH;
+}
+
+static BIO *
+lines_bio(struct lines *l, BIO_METHOD **method_r)
+{
+	BIO *bio;
+
+	*method_r = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK,
+	    "lines");
+	if (*method_r == NULL || BIO_meth_set_write(*method_r, lines_write) !=
+	    1 || BIO_meth_set_ctrl(*method_r, lines_ctrl) != 1)
+		return NULL;
+	bio = BIO_new(*method_r);
+	if (bio == NULL)
+		return NULL;
+	BIO_set_data(bio, l);
+	BIO_set_init(bio, 1);
+	return bio;
+}
+
+static bool
+find_own(struct job *job, X509 **cert_r, EVP_PKEY **key_r)
+{
+	struct tlv_view nest, secret;
+	const unsigned char *p;
+	size_t at = 0;
+
+	*cert_r = NULL;
+	*key_r = NULL;
+	while (job_each(job_view(&job->keys), PARSE_F_PRIVATE, &at, &nest)) {
+		if (job_number(nest, PARSE_F_FORMAT, 0) != PARSE_SMIME)
+			continue;
+		secret = job_bytes(nest, PARSE_F_SECRET);
+		p = secret.data;
+		*cert_r = cms_certificate(job_bytes(nest, PARSE_F_KEY));
+		if (p != NULL)
+			*key_r = d2i_AutoPrivateKey(NULL, &p,
+			    (long)secret.len);
+		break;
+	}
+	return *cert_r != NULL && *key_r != NULL &&
+	    X509_check_private_key(*cert_r, *key_r) == 1;
+}
+
+static void
+add_extras(struct job *job, CMS_ContentInfo *cms)
+{
+	struct tlv_view v;
+	size_t at = 0;
+	X509 *cert;
+
+	while (job_each(job_view(&job->fields), PARSE_F_EXTRA, &at, &v)) {
+		cert = cms_certificate(v);
+		if (cert != NULL)
+			(void)CMS_add1_cert(cms, cert);
+		X509_free(cert);
+	}
+}
+
+/* The detached signature over the entity, DER, into *der_r. */
+static enum ll_result
+sign(struct job *job, const struct tlv_out *entity, unsigned char **der_r,
+    int *len_r)
+{
+	const unsigned flags = CMS_DETACHED | CMS_BINARY | CMS_PARTIAL |
+	    CMS_STREAM;
+	CMS_ContentInfo *cms = NULL;
+	EVP_PKEY *key = NULL;
+	X509 *cert = NULL;
+	BIO *in = NULL;
+	enum ll_result r;
+
+	*der_r = NULL;
+	if (!find_own(job, &cert, &key)) {
+		r = job_fail(job, LL_LOCKED, "The sender's S/MIME key and "
+		    "certificate were not given or do not belong together.");
+		goto out;
+	}
+	r = job_fail(job, LL_IO, "Signing (S/MIME) failed.");
+	in = BIO_new_mem_buf(entity->data, (int)entity->len);
+	cms = CMS_sign(NULL, NULL, NULL, NULL, flags);
+	if (in == NULL || cms == NULL || CMS_add1_signer(cms, cert, key,
+	    EVP_sha256(), flags) == NULL)
+		goto out;
+	add_extras(job, cms);
+	if (CMS_final(cms, in, NULL, flags) != 1)
+		goto out;
+	*len_r = i2d_CMS_ContentInfo(cms, der_r);
+	r = *len_r > 0 ? LL_OK : r;
+out:
+	CMS_ContentInfo_free(cms);
+	BIO_free(in);
+	X509_free(cert);
+	EVP_PKEY_free(key);
+	return r;
+}
+
+/* What the owner's programs can do, as his certificate says (RFC 4262). */
+static bool
+capable(X509 *cert, int nid)
+{
+	const ASN1_OCTET_STRING *value;
+	const unsigned char *p;
+	X509_ALGORS *all;
+	bool found = false;
+	int at, i;
+
+	at = X509_get_ext_by_NID(cert, NID_SMIMECapabilities, -1);
+	if (at < 0)
+		return false;
+	value = X509_EXTENSION_get_data(X509_get_ext(cert, at));
+	p = ASN1_STRING_get0_data(value);
+	all = d2i_X509_ALGORS(NULL, &p, ASN1_STRING_length(value));
+	for (i = 0; i < sk_X509_ALGOR_num(all); i++)
+		found = found || OBJ_obj2nid(
+		    sk_X509_ALGOR_value(all, i)->algorithm) == nid;
+	sk_X509_ALGOR_pop_free(all, X509_ALGOR_free);
+	return found;
+}
+
+static bool
+next_recipient(struct job *job, size_t *at, X509 **cert_r)
+{
+	struct tlv_view nest;
+
+	*cert_r = NULL;
+	while (job_each(job_view(&job->fields), PARSE_F_RECIPIENT, at, &nest))
+		if (job_number(nest, PARSE_F_FORMAT, 0) == PARSE_SMIME) {
+			*cert_r = cms_certificate(job_bytes(nest,
+			    PARSE_F_KEY));
+			return true;
+		}
+	return false;
+}
+
+static bool
+all_gcm(struct job *job)
+{
+	size_t at = 0;
+	bool all = true;
+	X509 *cert;
+
+	while (all && next_recipient(job, &at, &cert)) {
+		all = cert != NULL && capable(cert, NID_aes_256_gcm);
+		X509_free(cert);
+	}
+	return all;
+}
+
+static bool
+add_recipient(CMS_ContentInfo *cms, X509 *cert)
+{
+	EVP_PKEY *key = X509_get0_pubkey(cert);
+	CMS_RecipientInfo *ri;
+	EVP_PKEY_CTX *ctx;
+
+	ri = CMS_add1_recipient_cert(cms, cert, CMS_KEY_PARAM);
+	ctx = ri == NULL ? NULL : CMS_RecipientInfo_get0_pkey_ctx(ri);
+	if (ctx == NULL)
+		return false;
+	if (EVP_PKEY_get_base_id(key) == EVP_PKEY_EC)
+		return EVP_PKEY_CTX_set_ecdh_kdf_md(ctx, EVP_sha256()) == 1;
+	if (!capable(cert, NID_rsaesOaep))
+		return true;
+	return EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_OAEP_PADDING) ==
+	    1 && EVP_PKEY_CTX_set_rsa_oaep_md(ctx, EVP_sha256()) == 1;
+}
+
+static enum ll_result
+add_recipients(struct job *job, CMS_ContentInfo *cms)
+{
+	enum ll_result r = LL_OK;
+	size_t at = 0, n = 0;
+	const char *why;
+	char hex[65];
+	X509 *cert;
+
+	while (r == LL_OK && next_recipient(job, &at, &cert)) {
+		if (cert == NULL)
+			return job_fail(job, LL_PROTO, "A recipient's "
+			    "certificate can't be read.");
+		cms_fingerprint(cert, hex);
+		why = cms_why_not(cert, NULL, true);
+		if (why != NULL)
+			r = job_fail(job, LL_DENIED, "A recipient's "
+			    "certificate %s can't be used: %s", hex, why);
+		else if (n++ == PARSE_RECIPIENTS_MAX)
+			r = job_fail(job, LL_TOOBIG, "More than %d recipients.",
+			    PARSE_RECIPIENTS_MAX);
+		else if (!add_recipient(cms, cert))
+			r = job_fail(job, LL_DENIED, "A recipient's "
+			    "certificate %s can't be used.", hex);
+		X509_free(cert);
+	}
+	return r;
+}
+
+static bool
+bio_put(BIO *bio, const void *p, size_t len)
+{
+	return len == 0 || BIO_write(bio, p, (int)len) == (int)len;
+}
+
+/* multipart/signed (RFC 8551, 3.5.3) into the encryption. */
+static bool
+put_signed(BIO *bio, const struct tlv_out *entity, const unsigned char *der,
+    int der_len)
+{
+	struct tlv_out text;
+	char boundary[40];
+	bool done;
+
+	write_boundary(boundary);
+	tlv_out_init(&text, PARSE_RESULT_MAX);
+	write_line(&text, "Content-Type: multipart/signed; "
+	    "protocol=\"application/pkcs7-signature\";\r\n micalg=sha-256; "
+	    "boundary=\"%s\"\r\n\r\n--%s\r\n", boundary, boundary);
+	done = text.err == LL_OK && bio_put(bio, text.data, text.len) &&
+	    bio_put(bio, entity->data, entity->len);
+	text.len = 0;
+	write_line(&text, "\r\n--%s\r\nContent-Type: "
+	    "application/pkcs7-signature; name=\"smime.p7s\"\r\n"
+	    "Content-Disposition: attachment; filename=\"smime.p7s\"\r\n"
+	    "Content-Transfer-Encoding: base64\r\n\r\n", boundary);
+	write_base64(&text, der, (size_t)der_len);
+	write_line(&text, "\r\n--%s--\r\n", boundary);
+	done = done && text.err == LL_OK && bio_put(bio, text.data, text.len);
+	tlv_out_finish(&text);
+	return done && BIO_flush(bio) == 1;
+}
+
+static enum ll_result
+encrypt(struct job *job, const struct tlv_out *entity, struct lines *lines,
+    const unsigned char *der, int der_len, bool gcm)
+{
+	BIO_METHOD *method = NULL;
+	CMS_ContentInfo *cms;
+	BIO *to = NULL, *in = NULL;
+	enum ll_result r;
+
+	cms = CMS_encrypt(NULL, NULL, gcm ? EVP_aes_256_gcm() :
+	    EVP_aes_256_cbc(), CMS_BINARY | CMS_PARTIAL | CMS_STREAM);
+	to = lines_bio(lines, &method);
+	r = cms == NULL || to == NULL ? LL_NOMEM : add_recipients(job, cms);
+	if (r != LL_OK)
+		goto out;
+	in = BIO_new_CMS(to, cms);
+	if (in == NULL || !put_signed(in, entity, der, der_len))
+		r = job_fail(job, LL_IO, "Encrypting (S/MIME) failed.");
+	put_line(lines);
+out:
+	/* BIO_new_CMS put its own BIOs before ours. */
+	BIO_free_all(in != NULL ? in : to);
+	BIO_meth_free(method);
+	CMS_ContentInfo_free(cms);
+	return r;
+}
+
+enum ll_result
+cms_seal(struct job *job, const struct tlv_out *entity, struct out *out)
+{
+	static struct lines lines;
+	unsigned char *der = NULL;
+	const bool gcm = all_gcm(job);
+	enum ll_result r;
+	char head[300];
+	int len = 0;
+
+	r = sign(job, entity, &der, &len);
+	if (r != LL_OK)
+		return r;
+	snprintf(head, sizeof head, "Content-Type: application/pkcs7-mime; "
+	    "smime-type=%s;\r\n name=\"smime.p7m\"\r\n"
+	    "Content-Disposition: attachment; filename=\"smime.p7m\"\r\n"
+	    "Content-Transfer-Encoding: base64\r\n\r\n",
+	    gcm ? "authEnveloped-data" : "enveloped-data");
+	out_put(out, head, strlen(head));
+	memset(&lines, 0, sizeof lines);
+	lines.out = out;
+	r = encrypt(job, entity, &lines, der, len, gcm);
+	OPENSSL_free(der);
+	write_told(job, PARSE_SMIME, gcm ? "AES-256-GCM" : "AES-256-CBC",
+	    out->total);
+	return r == LL_OK ? out->err : r;
+}

@@ -1,0 +1,117 @@
+/*
+ * letterlock-parse - seals one message, inspects one key or opens one foreign
+ * message, and ends.  See parse.h.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "keys/cms.h"
+#include "keys/job.h"
+#include "keys/pgp.h"
+#include "keys/sandbox.h"
+#include "keys/secret.h"
+#include "keys/write.h"
+
+#define WAIT_MS 120000
+#define CPU_SECS 60
+
+static const struct sandbox sandbox = {
+	"letterlock-parse", SANDBOX_BASE, 512, 16, true
+};
+
+static enum ll_result
+make(struct job *job)
+{
+	uint64_t format;
+
+	format = job_number(job_view(&job->fields), PARSE_F_FORMAT, 0);
+	if (format == PARSE_OPENPGP)
+		return pgp_make(job);
+	if (format == PARSE_SMIME)
+		return cms_make(job);
+	return job_fail(job, LL_USAGE, "No such kind of key.");
+}
+
+static enum ll_result
+inspect(struct job *job)
+{
+	struct tlv_view key;
+
+	key = job_bytes(job_view(&job->fields), PARSE_F_KEY);
+	if (key.len == 0 || key.len > PARSE_KEY_MAX)
+		return job_fail(job, key.len == 0 ? LL_USAGE : LL_TOOBIG,
+		    "A key has 1 byte to %u KB.", PARSE_KEY_MAX >> 10);
+	return cms_is_certificate(key) ? cms_inspect(job) : pgp_inspect(job);
+}
+
+static const struct {
+	uint64_t job;
+	enum ll_result (*run)(struct job *job);
+} jobs[] = {
+	{ PARSE_MAKE, make },
+	{ PARSE_INSPECT, inspect },
+	{ PARSE_SEAL, write_seal },
+};
+
+static enum ll_result
+run(struct job *job)
+{
+	uint64_t wanted;
+	size_t i;
+
+	wanted = job_number(job_view(&job->fields), PARSE_F_JOB, 0);
+	for (i = 0; i < sizeof jobs / sizeof *jobs; i++)
+		if (jobs[i].job == wanted)
+			return jobs[i].run(job);
+	return job_fail(job, LL_USAGE, "No such job.");
+}
+
+/* What the libraries read or ask of the system once is asked now. */
+static enum ll_result
+confine(const char **why_r)
+{
+	const struct rlimit cpu = { CPU_SECS, CPU_SECS };
+
+	*why_r = "OpenSSL is older than 3.0.22, which has fixes that matter";
+	if (!cms_setup())
+		return LL_NEWER;
+	*why_r = "RNP is missing or a release that must not be used";
+	if (!pgp_setup())
+		return LL_NEWER;
+	*why_r = "locking memory";
+	if (secret_setup(PARSE_CHUNK) != LL_OK)
+		return LL_FULL;
+	*why_r = "limiting the time";
+	if (setrlimit(RLIMIT_CPU, &cpu) != 0)
+		return LL_IO;
+	return sandbox_enter(&sandbox, NULL, why_r);
+}
+
+int
+main(void)
+{
+	static struct job job;
+	const char *why;
+	enum ll_result r;
+
+	if (confine(&why) != LL_OK) {
+		dprintf(2, "letterlock-parse: %s\n", why);
+		return 1;
+	}
+	job.wire.fd = 0;
+	job.wire.timeout_ms = WAIT_MS;
+	r = job_read(&job);
+	if (r == LL_OK)
+		r = run(&job);
+	/* Who asked is gone: nobody to answer. */
+	if (r == LL_EOF || r == LL_BUSY) {
+		job_finish(&job);
+		return 1;
+	}
+	r = job_answer(&job, r);
+	job_finish(&job);
+	return r == LL_OK ? 0 : 1;
+}

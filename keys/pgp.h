@@ -1,0 +1,68 @@
+/*
+ * pgp.h - OpenPGP through RNP, every key from memory.
+ *
+ * SHA-1, MD5 and RIPEMD-160 count in no signature, whatever their date.
+ */
+#ifndef LL_PGP_H
+#define LL_PGP_H
+
+#include <rnp/rnp.h>
+#include <rnp/rnp_err.h>
+
+#include "keys/job.h"
+#include "keys/out.h"
+
+#define PGP_ENCRYPT_MAX 8    /* encryption keys used of one certificate */
+#define PGP_HEX 65
+
+/* A foreign certificate, as far as it may be used for one address. */
+struct pgp_key {
+	rnp_ffi_t ffi;
+	rnp_key_handle_t primary;
+	rnp_key_handle_t encrypt[PGP_ENCRYPT_MAX];
+	size_t encrypt_count;
+	char fingerprint[PGP_HEX];
+	char algorithm[40];
+	uint32_t bits;
+	uint64_t created, expires;   /* expires 0: never */
+	const char *why;             /* a sentence, NULL: good */
+};
+
+/* A context with the house's rules; NULL when memory is short. */
+rnp_ffi_t pgp_context(void);
+/* Once, before the sandbox: false when RNP is not to be used. */
+bool pgp_setup(void);
+
+/* Reads exactly one certificate and keeps what is of use for that address:
+ * other user ids and other people's signatures go.  address NULL: no user id
+ * is asked for or removed.  LL_OK also when it must not be used (why says so);
+ * LL_PROTO with why when it is no single public key. */
+LL_MUST enum ll_result pgp_key_load(struct tlv_view bytes, const char *address,
+    struct pgp_key *k_r);
+/* Frees.  Safe on one that failed to load. */
+void pgp_key_finish(struct pgp_key *k);
+/* The address of a user id ("Name <a@b>" or "a@b") in room bytes; false when
+ * it has none or is not plain. */
+bool pgp_uid_address(const char *uid, char *address, size_t room);
+
+/* The jobs. */
+LL_MUST enum ll_result pgp_make(struct job *job);
+LL_MUST enum ll_result pgp_inspect(struct job *job);
+
+/* Encrypts to the RECIPIENTs and signs with the PRIVATE of that format; writes
+ * armored text. */
+LL_MUST enum ll_result pgp_seal(struct job *job, const struct tlv_out *entity,
+    struct out *out);
+/* The Autocrypt keydata (base64, one line) of the PRIVATE OpenPGP key. */
+LL_MUST enum ll_result pgp_autocrypt(struct job *job, struct tlv_out *text_r);
+
+#define PGP_SIGNERS_MAX 8
+
+/* Opens an encrypted or signed message (armored or not) with the PRIVATE keys
+ * into *plain_r (initialised here), or checks a detached signature when
+ * signature is not empty (then *plain_r stays empty).  SIGNATURE fields go to
+ * the result; *signed_r: the number of the one that counts, 0: none. */
+LL_MUST enum ll_result pgp_open(struct job *job, struct tlv_view message,
+    struct tlv_view signature, struct tlv_out *plain_r, uint64_t *signed_r);
+
+#endif
