@@ -10,6 +10,7 @@
 
 #include "keys/cms.h"
 #include "keys/job.h"
+#include "keys/open.h"
 #include "keys/pgp.h"
 #include "keys/sandbox.h"
 #include "keys/secret.h"
@@ -54,6 +55,7 @@ static const struct {
 	{ PARSE_MAKE, make },
 	{ PARSE_INSPECT, inspect },
 	{ PARSE_SEAL, write_seal },
+	{ PARSE_OPEN, open_job },
 };
 
 static enum ll_result

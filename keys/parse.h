@@ -71,8 +71,8 @@ enum parse_format { PARSE_OPENPGP = 1, PARSE_SMIME = 2 };
  *       {FORMAT KEY} [CA*] [CRL*] [EXTRA*]; item 0 = the raw message
  *    outputs n = content of PART n, from 1 (text as UTF-8)
  *    R: ENCRYPTED (text: how; absent: it was not) WARNING* HEADER fields
- *       (SUBJECT FROM TO* CC* DATE MESSAGE_ID IN_REPLY_TO, protected ones
- *       first, PROTECTED 1 when they come from inside)
+ *       (all text as written: SUBJECT FROM TO CC TEXT (the date) MESSAGE_ID
+ *       IN_REPLY_TO; PROTECTED 1: they come from inside)
  *       SIGNATURE* {RESULT WORDS FINGERPRINT HOLDER CREATED}
  *       PART* {WHAT NAME TYPE BYTES DEPTH SIGNED (number of a SIGNATURE, from
  *       1; 0: unsigned)}

@@ -155,7 +155,7 @@ def test_pgp_bad_keys():
         secret = ring.secret("=D <dora@out.example>")
         got = kit.inspect("dora@out.example", secret)
         assert got.result == kit.PROTO and "private key" in got.words
-        got = kit.inspect("dora@out.example", 
+        got = kit.inspect("dora@out.example",
                           ring.public("=D <dora@out.example>") +
                           ring.public("=E <dora@out.example>"))
         assert got.result == kit.PROTO and "exactly one" in got.words

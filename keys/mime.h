@@ -1,0 +1,50 @@
+/*
+ * mime.h - reads foreign MIME in place: nothing is copied that need not be.
+ */
+#ifndef LL_MIME_H
+#define LL_MIME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "keys/tlv.h"
+
+#define MIME_HEAD_MAX 65536       /* what follows is not looked at */
+#define MIME_FIELD_MAX 4096       /* one unfolded field, cut there */
+
+/* An entity: all text NUL-terminated, cut at its room. */
+struct mime_entity {
+	struct tlv_view head, body;
+	char type[100];               /* lower case; text/plain when unsaid */
+	char encoding[24];            /* lower case */
+	char charset[60], boundary[200], protocol[80], smime[40];
+	char name[600];               /* file name, UTF-8, not cleaned */
+	bool attachment;              /* Content-Disposition says so */
+	bool protecting;              /* its header counts (RFC 9788) */
+};
+
+/* Takes an entity apart.  Never fails: what is broken is text. */
+void mime_read(struct tlv_view whole, struct mime_entity *e_r);
+/* The nth (from 0) field of that name, unfolded and cut at room. */
+bool mime_field(struct tlv_view head, const char *name, size_t nth,
+    char *value, size_t room);
+/* A parameter of a field's value (RFC 2045, 2231), cut at room. */
+bool mime_param(const char *value, const char *name, char *out, size_t room);
+/* Steps through the parts of a multipart body: *at starts at 0. */
+bool mime_part(struct tlv_view body, const char *boundary, size_t *at,
+    struct tlv_view *part_r);
+/* The body without its Content-Transfer-Encoding. */
+void mime_decode(const struct mime_entity *e, struct tlv_out *o);
+/* Text of a charset as UTF-8, CRLF as LF; what has no meaning becomes
+ * U+FFFD. */
+void mime_utf8(const char *charset, struct tlv_view text, struct tlv_out *o);
+/* A header value with its encoded words (RFC 2047) as UTF-8. */
+void mime_words(const char *value, struct tlv_out *o);
+/* The one address of a From value into room bytes; false when there is none
+ * or more than one. */
+bool mime_address(const char *value, char *address, size_t room);
+/* HTML as plain text; links show where they lead. */
+void mime_html(struct tlv_view html, struct tlv_out *o);
+
+#endif

@@ -1,0 +1,34 @@
+/*
+ * open.h - foreign messages: decrypted, checked, and taken apart.
+ */
+#ifndef LL_OPEN_H
+#define LL_OPEN_H
+
+#include "keys/job.h"
+#include "keys/mime.h"
+
+#define OPEN_DEPTH_MAX 20
+#define OPEN_PARTS_MAX 500
+#define OPEN_LAYERS_MAX 6        /* of encryption and signing, from outside */
+
+/* The job. */
+LL_MUST enum ll_result open_job(struct job *job);
+
+/* Puts a SIGNATURE into the result: how it fared (LL_OK: good, by a holder of
+ * the sender's address; LL_CONFLICT: good, by somebody else; LL_NOTFOUND: by a
+ * key nobody knows; LL_AUTH: does not hold), with words.  holders: HOLDER
+ * fields.  Returns its number, from 1. */
+uint64_t open_signature(struct job *job, enum ll_result r, const char *words,
+    const char *fingerprint, const struct tlv_out *holders, uint64_t created);
+/* Puts a WARNING, the first 20 of them. */
+void open_warn(struct job *job, const char *words);
+/* Checks a multipart/signed: *content_r is what was signed, *signed_r the
+ * number of its SIGNATURE, 0 for none that could be read. */
+LL_MUST enum ll_result open_signed(struct job *job,
+    const struct mime_entity *e, struct tlv_view *content_r,
+    uint64_t *signed_r);
+/* Writes PARTs and outputs of an entity, which SIGNATURE covers. */
+LL_MUST enum ll_result open_walk(struct job *job, struct tlv_view whole,
+    uint64_t signature);
+
+#endif

@@ -1,0 +1,193 @@
+#include "keys/open.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "keys/clean.h"
+#include "keys/out.h"
+
+struct walk {
+	struct job *job;
+	struct out *out;
+	uint32_t parts;
+	uint64_t bytes;
+	bool told_depth;
+};
+
+static enum ll_result walk(struct walk *w, struct tlv_view whole,
+    unsigned depth, uint64_t signature);
+
+static enum ll_result
+put_part(struct walk *w, enum parse_what what, const struct mime_entity *e,
+    const struct tlv_out *content, unsigned depth, uint64_t signature)
+{
+	struct tlv_out o, name;
+	enum ll_result r;
+	char *clean = NULL;
+
+	if (w->parts == OPEN_PARTS_MAX)
+		return job_fail(w->job, LL_TOOBIG, "It has more than %d parts "
+		    "and is not taken apart.", OPEN_PARTS_MAX);
+	w->bytes += content->len;
+	if (content->err != LL_OK || w->bytes > JOB_OPENED_MAX)
+		return job_fail(w->job, LL_TOOBIG, "It unpacks to more than "
+		    "%u MB and is not opened.", JOB_OPENED_MAX >> 20);
+	tlv_out_init(&o, 4096);
+	tlv_out_init(&name, 4096);
+	mime_words(e->name, &name);
+	tlv_put_u64(&o, PARSE_F_WHAT, (uint64_t)what);
+	if (name.len > 0 && clean_file_name((const char *)name.data, name.len,
+	    &clean) == LL_OK)
+		tlv_put_text(&o, PARSE_F_NAME, clean);
+	if (clean_is(e->type, strlen(e->type), CLEAN_LINE))
+		tlv_put_text(&o, PARSE_F_TYPE, e->type);
+	tlv_put_u64(&o, PARSE_F_BYTES, content->len);
+	tlv_put_u64(&o, PARSE_F_DEPTH, depth);
+	tlv_put_u64(&o, PARSE_F_SIGNED, signature);
+	tlv_put_tlv(&w->job->result, PARSE_F_PART, &o);
+	free(clean);
+	tlv_out_finish(&name);
+	tlv_out_finish(&o);
+	out_begin(w->out, w->job, ++w->parts, JOB_OPENED_MAX);
+	out_put(w->out, content->data, content->len);
+	r = out_end(w->out);
+	return r == LL_OK ? w->job->result.err : r;
+}
+
+static enum ll_result
+put_file(struct walk *w, const struct mime_entity *e, unsigned depth,
+    uint64_t signature)
+{
+	struct tlv_out content;
+	enum ll_result r;
+
+	tlv_out_init(&content, JOB_OPENED_MAX);
+	mime_decode(e, &content);
+	r = put_part(w, PARSE_W_FILE, e, &content, depth, signature);
+	tlv_out_finish(&content);
+	return r;
+}
+
+static enum ll_result
+put_text(struct walk *w, const struct mime_entity *e, bool html,
+    unsigned depth, uint64_t signature)
+{
+	struct tlv_out raw, utf8, plain;
+	enum ll_result r;
+
+	tlv_out_init(&raw, JOB_OPENED_MAX);
+	tlv_out_init(&utf8, JOB_OPENED_MAX);
+	tlv_out_init(&plain, JOB_OPENED_MAX);
+	mime_decode(e, &raw);
+	mime_utf8(e->charset, job_view(&raw), &utf8);
+	if (html && utf8.err == LL_OK)
+		mime_html(job_view(&utf8), &plain);
+	r = raw.err != LL_OK ? raw.err : LL_OK;
+	if (r == LL_OK || r == LL_TOOBIG)
+		r = put_part(w, html ? PARSE_W_HTML : PARSE_W_TEXT, e,
+		    html && utf8.err == LL_OK ? &plain : &utf8, depth,
+		    signature);
+	tlv_out_finish(&raw);
+	tlv_out_finish(&utf8);
+	tlv_out_finish(&plain);
+	return r;
+}
+
+/* The header lines of a message inside, as text, then its parts. */
+static enum ll_result
+put_message(struct walk *w, const struct mime_entity *e, unsigned depth,
+    uint64_t signature)
+{
+	static const char *const names[] = { "From", "To", "Cc", "Date",
+		"Subject" };
+	struct tlv_out content, text;
+	char value[MIME_FIELD_MAX];
+	struct mime_entity inner;
+	enum ll_result r;
+	size_t i;
+
+	tlv_out_init(&content, JOB_OPENED_MAX);
+	tlv_out_init(&text, 100000);
+	mime_decode(e, &content);
+	mime_read(job_view(&content), &inner);
+	for (i = 0; i < sizeof names / sizeof *names; i++)
+		if (mime_field(inner.head, names[i], 0, value, sizeof value)) {
+			tlv_put_raw(&text, names[i], strlen(names[i]));
+			tlv_put_raw(&text, ": ", 2);
+			mime_words(value, &text);
+			tlv_put_raw(&text, "\n", 1);
+		}
+	r = content.err != LL_OK ? put_part(w, PARSE_W_FILE, e, &content,
+	    depth, signature) : put_part(w, PARSE_W_MESSAGE, e, &text, depth,
+	    signature);
+	if (r == LL_OK)
+		r = walk(w, job_view(&content), depth + 1, signature);
+	tlv_out_finish(&text);
+	tlv_out_finish(&content);
+	return r;
+}
+
+static enum ll_result
+walk_parts(struct walk *w, const struct mime_entity *e, unsigned depth,
+    uint64_t signature)
+{
+	struct tlv_view part;
+	enum ll_result r = LL_OK;
+	size_t at = 0, n = 0;
+
+	while (r == LL_OK && mime_part(e->body, e->boundary, &at, &part)) {
+		r = walk(w, part, depth + 1, signature);
+		n++;
+	}
+	/* Broken: shown as it is rather than lost. */
+	return r == LL_OK && n == 0 ? put_file(w, e, depth, signature) : r;
+}
+
+static enum ll_result
+walk_signed(struct walk *w, const struct mime_entity *e, unsigned depth)
+{
+	struct tlv_view content;
+	uint64_t signature;
+	enum ll_result r;
+
+	r = open_signed(w->job, e, &content, &signature);
+	return r == LL_OK ? walk(w, content, depth + 1, signature) : r;
+}
+
+static enum ll_result
+walk(struct walk *w, struct tlv_view whole, unsigned depth, uint64_t signature)
+{
+	struct mime_entity e;
+
+	mime_read(whole, &e);
+	if (depth >= OPEN_DEPTH_MAX) {
+		if (!w->told_depth)
+			open_warn(w->job, "It is nested more than 20 deep; what "
+			    "is deeper is given as one file.");
+		w->told_depth = true;
+		return put_file(w, &e, depth, signature);
+	}
+	if (strcmp(e.type, "multipart/signed") == 0)
+		return walk_signed(w, &e, depth);
+	if (strcmp(e.type, "multipart/encrypted") == 0)
+		open_warn(w->job, "A part inside is encrypted on its own; it "
+		    "is given as files.");
+	if (strncmp(e.type, "multipart/", 10) == 0)
+		return walk_parts(w, &e, depth, signature);
+	if (strcmp(e.type, "message/rfc822") == 0)
+		return put_message(w, &e, depth, signature);
+	if (!e.attachment && strcmp(e.type, "text/html") == 0)
+		return put_text(w, &e, true, depth, signature);
+	if (!e.attachment && strcmp(e.type, "text/plain") == 0)
+		return put_text(w, &e, false, depth, signature);
+	return put_file(w, &e, depth, signature);
+}
+
+enum ll_result
+open_walk(struct job *job, struct tlv_view whole, uint64_t signature)
+{
+	static struct out out;
+	struct walk w = { job, &out, 0, 0, false };
+
+	return walk(&w, whole, 0, signature);
+}
