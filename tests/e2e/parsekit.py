@@ -30,8 +30,7 @@ NUMBERS = {"JOB", "FORMAT", "BITS", "CREATED", "EXPIRES", "TRUSTED", "RESULT",
            "DATE", "AUTOCRYPT", "BYTES", "PROTECTED", "WHAT", "DEPTH",
            "SIGNED"}
 BINARY = {"SECRET", "KEY", "CA", "CRL", "EXTRA"}
-NESTS = {"PRIVATE", "TO", "CC", "FROM", "ITEM", "RECIPIENT", "PEER",
-         "SIGNATURE", "PART"}
+NESTS = {"SIGNATURE", "PART"}
 
 
 def encode(*pairs):
