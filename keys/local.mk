@@ -22,3 +22,7 @@ OBJS_parse = $(addprefix keys/,job.o out.o write.o write_field.o \
 PROGRAMS += letterlock-parse
 OBJS_letterlock-parse = keys/letterlock-parse.o $(OBJS_parse)
 LIBS_letterlock-parse = -lrnp -lcrypto
+OBJS_test_parse_mime = $(OBJS_parse)
+LIBS_test_parse_mime = $(LIBS_letterlock-parse)
+OBJS_fuzz_parse_job = $(OBJS_parse)
+LIBS_fuzz_parse_job = $(LIBS_letterlock-parse)

@@ -111,7 +111,8 @@ put_message(struct walk *w, const struct mime_entity *e, unsigned depth,
 	mime_decode(e, &content);
 	mime_read(job_view(&content), &inner);
 	for (i = 0; i < sizeof names / sizeof *names; i++)
-		if (mime_field(inner.head, names[i], 0, value, sizeof value)) {
+		if (mime_field(inner.head, names[i], 0, value,
+		    sizeof value)) {
 			tlv_put_raw(&text, names[i], strlen(names[i]));
 			tlv_put_raw(&text, ": ", 2);
 			mime_words(value, &text);
@@ -155,7 +156,8 @@ walk_signed(struct walk *w, const struct mime_entity *e, unsigned depth)
 }
 
 static enum ll_result
-walk(struct walk *w, struct tlv_view whole, unsigned depth, uint64_t signature)
+walk(struct walk *w, struct tlv_view whole, unsigned depth,
+    uint64_t signature)
 {
 	struct mime_entity e;
 

@@ -38,7 +38,8 @@ enum seal_type {
 	SEAL_CODE,         /* MUC and site words, for the sender only */
 	SEAL_COOKIE,       /* portal: message key under the cookie's key */
 	SEAL_HOST,         /* host key file under a root-derived key */
-	SEAL_PAIR          /* confirmed code of a sender-recipient pair */
+	SEAL_PAIR,         /* confirmed code of a sender-recipient pair */
+	SEAL_MAILKEY       /* OpenPGP or S/MIME secret key, reader's own key */
 };
 
 /* What an AEAD's associated data binds: owner and object are ids (zero when

@@ -15,6 +15,7 @@ struct vault {
 	struct secret keys;        /* one struct vault_keys */
 };
 
+#define BLOB_MAX 65536
 #define PAIR_BYTES (crypto_box_SECRETKEYBYTES + crypto_sign_SECRETKEYBYTES)
 
 _Static_assert(VAULT_BLOB_BYTES == PAIR_BYTES + SEAL_OVERHEAD, "blob");
@@ -349,6 +350,28 @@ vault_self_unwrap(const struct vault *v, const struct id *message,
 	struct seal_context ctx = vault_context(v, SEAL_SELF, message);
 
 	return seal_unwrap_key(keys_of(v)->self, &ctx, wrap, len, key_r);
+}
+
+enum ll_result
+vault_seal_blob(const struct vault *v, const struct id *key, const void *plain,
+    size_t len, uint8_t **out_r, size_t *len_r)
+{
+	struct seal_context ctx = vault_context(v, SEAL_MAILKEY, key);
+
+	*out_r = NULL;
+	*len_r = 0;
+	if (len > BLOB_MAX)
+		return LL_TOOBIG;
+	return seal_bytes(keys_of(v)->self, &ctx, plain, len, out_r, len_r);
+}
+
+enum ll_result
+vault_open_blob(const struct vault *v, const struct id *key,
+    const void *sealed, size_t len, struct secret *plain_r)
+{
+	struct seal_context ctx = vault_context(v, SEAL_MAILKEY, key);
+
+	return seal_open_secret(keys_of(v)->self, &ctx, sealed, len, plain_r);
 }
 
 enum ll_result

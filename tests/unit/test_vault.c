@@ -97,6 +97,31 @@ slot_gives_back_the_same_vault(void **state)
 }
 
 static void
+mail_key_opens_under_its_own_id_only(void **state)
+{
+	struct fixture *f = *state;
+	struct secret got = SECRET_NONE;
+	uint8_t *sealed, large[1] = { 0 };
+	size_t len;
+
+	assert_ok(vault_seal_blob(f->vault, &f->slot, "secret key", 10,
+	    &sealed, &len));
+	assert_int_equal(len, 10 + SEAL_OVERHEAD);
+	assert_ok(vault_open_blob(f->vault, &f->slot, sealed, len, &got));
+	assert_int_equal(got.len, 10);
+	assert_memory_equal(got.data, "secret key", 10);
+	secret_finish(&got);
+	assert_result(vault_open_blob(f->vault, &f->user, sealed, len, &got),
+	    LL_AUTH);
+	sealed[len - 1] ^= 1;
+	assert_result(vault_open_blob(f->vault, &f->slot, sealed, len, &got),
+	    LL_AUTH);
+	free(sealed);
+	assert_result(vault_seal_blob(f->vault, &f->slot, large, 65537,
+	    &sealed, &len), LL_TOOBIG);
+}
+
+static void
 everything_is_bound_into_a_slot(void **state)
 {
 	struct fixture *f = *state;
@@ -233,6 +258,7 @@ main(void)
 		VAULT_TEST(foreign_public_keys_are_refused),
 		VAULT_TEST(proof_tells_nothing_of_the_key),
 		VAULT_TEST(recovery_code_opens),
+		VAULT_TEST(mail_key_opens_under_its_own_id_only),
 		cmocka_unit_test(ticket_has_form_and_check),
 	};
 
