@@ -164,8 +164,8 @@ walk(struct walk *w, struct tlv_view whole, unsigned depth,
 	mime_read(whole, &e);
 	if (depth >= OPEN_DEPTH_MAX) {
 		if (!w->told_depth)
-			open_warn(w->job, "It is nested more than 20 deep; what "
-			    "is deeper is given as one file.");
+			open_warn(w->job, "It is nested more than 20 deep; "
+			    "what is deeper is given as one file.");
 		w->told_depth = true;
 		return put_file(w, &e, depth, signature);
 	}
