@@ -14,7 +14,7 @@ struct layers {
 	size_t count;
 	struct tlv_view inside;      /* the innermost entity so far */
 	uint64_t signature;          /* that covers all of it */
-	bool encrypted, weak, good;
+	bool encrypted, weak;
 };
 
 void
@@ -143,8 +143,8 @@ open_pgp(struct job *job, const struct mime_entity *e, struct layers *l)
 	r = cipher.err != LL_OK ? cipher.err : pgp_open(job, job_view(&cipher),
 	    none, opened, &number);
 	tlv_out_finish(&cipher);
-	if (number != 0)
-		l->signature = number;
+	/* Who signs ciphertext need not have written what is in it. */
+	l->signature = number;
 	l->encrypted = true;
 	l->inside = job_view(opened);
 	return r;

@@ -113,6 +113,17 @@ def test_pgp_from_gpg():
             assert signature(got)["RESULT"] == [kit.OK] and not got.ENCRYPTED
         got = kit.open_mail(mail.replace(b"nine", b"five"), (), [(PGP, dora)])
         assert signature(got)["RESULT"] == [kit.AUTH]
+        inside = send()[len(DORA):].replace(b"\r\n", b"\n")
+        inside = inside.replace(b"\n", b"\r\n")
+        outside = ring.gpg("--armor", "-b", "-u", "dora@out.example",
+                           stdin=inside).stdout
+        wrapped = (DORA + 'Content-Type: multipart/signed; protocol="applicat'
+                   'ion/pgp-signature"; boundary=s\r\n\r\n--s\r\n').encode() \
+            + inside + b"\r\n--s\r\nContent-Type: application/pgp-signature" \
+            b"\r\n\r\n" + outside + b"\r\n--s--\r\n"
+        got = good(kit.open_mail(wrapped, private, [(PGP, dora)]))
+        assert got.all("SIGNATURE")[0]["RESULT"] == [kit.OK]
+        assert signature(got) is None
         footer = (DORA + "Content-Type: multipart/mixed; boundary=m\r\n\r\n"
                   "--m\r\n").encode() + mail[mail.index(b"Content-Type"):] + \
             b"\r\n--m\r\n\r\nI owe you 100.\r\n--m--\r\n"
