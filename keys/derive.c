@@ -40,6 +40,8 @@ static const char labels[LABEL_COUNT][LABEL_BYTES + 1] = {
 	[LABEL_CSRF]         = "ll1.csrf",
 	[LABEL_IDEMPOTENCY]  = "ll1.idempotency",
 	[LABEL_DELAY]        = "ll1.delay",
+	[LABEL_ROOT_CA]      = "ll1.root-ca",
+	[LABEL_ROOT_INTAKE]  = "ll1.root-intake",
 	[LABEL_FIELDS]       = "ll1.fields",
 };
 

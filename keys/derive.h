@@ -54,6 +54,8 @@ enum label {
 	LABEL_CSRF,
 	LABEL_IDEMPOTENCY,
 	LABEL_DELAY,          /* steady per-name delay on failed logins */
+	LABEL_ROOT_CA,        /* root -> key that seals the CA's private key */
+	LABEL_ROOT_INTAKE,    /* root -> key that seals the house's mail keys */
 	LABEL_FIELDS,         /* hash of a header's fields, for the manifest */
 	LABEL_COUNT
 };

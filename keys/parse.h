@@ -41,11 +41,14 @@ enum parse_job {
 	PARSE_MAKE = 1,    /* a key pair for an address */
 	PARSE_INSPECT,     /* what a public key or certificate is good for */
 	PARSE_SEAL,        /* a message, encrypted and signed */
-	PARSE_OPEN         /* a foreign message, opened and taken apart */
+	PARSE_OPEN,        /* a foreign message, opened and taken apart */
+	PARSE_IMPORT       /* a PKCS#12 file or secret OpenPGP key */
 };
 
-/* Formats; also the number of SEAL's output in that format. */
-enum parse_format { PARSE_OPENPGP = 1, PARSE_SMIME = 2 };
+/* Formats; also the number of SEAL's output in that format.  PLAIN: not
+ * encrypted, for a way that is (enforced TLS); S/MIME-signed when there is a
+ * key to sign with. */
+enum parse_format { PARSE_OPENPGP = 1, PARSE_SMIME = 2, PARSE_PLAIN = 3 };
 
 /*
  * Fields (text, numbers and bytes as tlv.h says; * may be repeated).
@@ -55,15 +58,18 @@ enum parse_format { PARSE_OPENPGP = 1, PARSE_SMIME = 2 };
  * MAKE: FORMAT ADDRESS [NAME]
  *    R: SECRET KEY (OpenPGP: transferable public key; S/MIME: a certification
  *       request, DER) FINGERPRINT ALGORITHM CREATED
- * INSPECT: ADDRESS KEY [CA*] [CRL*] [EXTRA*]
+ * INSPECT: ADDRESS ("@domain": any address in it) KEY [CA*] [CRL*] [EXTRA*]
+ *    (KEY may hold several OpenPGP keys: R has one KEYS nest for each, with the
+ *    fields below and its own RESULT and WORDS)
  *    R: FORMAT KEY (minimal, binary) FINGERPRINT ALGORITHM BITS CREATED
  *       EXPIRES (0: never) HOLDER* (addresses in it) TRUSTED (1: the chain
  *       ends at a CA and no CRL names it; only when CA was given).
  *       RESULT LL_DENIED and WORDS when it must not be used, fields are there.
  * SEAL: FROM {ADDRESS [NAME]} TO* {..} CC* {..} [SUBJECT] DATE MESSAGE_ID
  *       [IN_REPLY_TO] [REFERENCES] ITEM* {NAME TYPE} (one for each attachment)
- *       RECIPIENT* {FORMAT KEY} (the sender's own too) [EXTRA*] certificates
- *       between the sender's and the CA, [AUTOCRYPT] (1: header wanted);
+ *       RECIPIENT* {FORMAT KEY} (the sender's own too; PLAIN: {FORMAT})
+ *       [EXTRA*] certificates between the sender's and the CA, [AUTOCRYPT]
+ *       (1: header wanted);
  *       item 0 = text (UTF-8), n = attachment n
  *    outputs FORMAT: a whole RFC 5322 message, CRLF lines
  *    R: ALGORITHM* {FORMAT TEXT BYTES}
@@ -76,6 +82,13 @@ enum parse_format { PARSE_OPENPGP = 1, PARSE_SMIME = 2 };
  *       SIGNATURE* {RESULT WORDS FINGERPRINT HOLDER CREATED}
  *       PART* {WHAT NAME TYPE BYTES DEPTH SIGNED (number of a SIGNATURE, from
  *       1; 0: unsigned)}
+ *       FOUND* {FORMAT KEY SOURCE (enum parse_source) [ADDRESS]}: keys that
+ *       came with it, as they came: to be inspected before any use
+ *       [REPORT {MESSAGE_ID REPORTED* {ADDRESS TEXT (action: failed, delayed,
+ *       relayed, delivered, expanded) WORDS (status and diagnostic)}}]: it is
+ *       a delivery status notification, RFC 3464
+ * IMPORT: item 0 = PKCS#12 or OpenPGP secret key; PASSWORD, ADDRESS
+ *    R: FORMAT SECRET KEY FINGERPRINT ALGORITHM CREATED EXPIRES EXTRA*
  * Every R begins with RESULT and, unless that is LL_OK, WORDS: a sentence.
  */
 enum parse_field {
@@ -89,7 +102,17 @@ enum parse_field {
 	PARSE_F_ITEM, PARSE_F_TYPE, PARSE_F_RECIPIENT, PARSE_F_AUTOCRYPT,
 	PARSE_F_TEXT, PARSE_F_BYTES, PARSE_F_PEER, PARSE_F_ENCRYPTED,
 	PARSE_F_WARNING, PARSE_F_PROTECTED, PARSE_F_SIGNATURE, PARSE_F_PART,
-	PARSE_F_WHAT, PARSE_F_DEPTH, PARSE_F_SIGNED
+	PARSE_F_WHAT, PARSE_F_DEPTH, PARSE_F_SIGNED, PARSE_F_KEYS,
+	PARSE_F_FOUND, PARSE_F_SOURCE, PARSE_F_REPORT, PARSE_F_REPORTED,
+	PARSE_F_PASSWORD
+};
+
+/* Where in a message a key was FOUND. */
+enum parse_source {
+	PARSE_S_SIGNER = 1,  /* certificate of a signature, or the OpenPGP key
+	                        attached to mail that it signed */
+	PARSE_S_ATTACHED,
+	PARSE_S_AUTOCRYPT
 };
 
 /* What a PART is. */

@@ -39,7 +39,9 @@ enum seal_type {
 	SEAL_COOKIE,       /* portal: message key under the cookie's key */
 	SEAL_HOST,         /* host key file under a root-derived key */
 	SEAL_PAIR,         /* confirmed code of a sender-recipient pair */
-	SEAL_MAILKEY       /* OpenPGP or S/MIME secret key, reader's own key */
+	SEAL_MAILKEY,      /* OpenPGP or S/MIME secret key, reader's own key */
+	SEAL_AUTHORITY,    /* the CA's private key under a root-derived key */
+	SEAL_HOUSE_KEY     /* the organisation's mail keys, likewise */
 };
 
 /* What an AEAD's associated data binds: owner and object are ids (zero when
@@ -112,7 +114,11 @@ LL_MUST enum ll_result seal_box_open(
     (SEAL_CHUNK + crypto_secretstream_xchacha20poly1305_ABYTES)
 #define SEAL_STREAM_HEADER crypto_secretstream_xchacha20poly1305_HEADERBYTES
 
-enum object_kind { OBJECT_BODY = 0, OBJECT_ATTACHMENT = 1 };
+enum object_kind {
+	OBJECT_BODY = 0, OBJECT_ATTACHMENT = 1,
+	OBJECT_MAIL = 2,       /* a finished mail on its way out */
+	OBJECT_RAW = 3         /* a mail as it came in */
+};
 
 /* One direction of one stream; wipe with seal_stream_finish.  The running
  * hash (BLAKE2b-256 over the ciphertext, header included) and length are what

@@ -38,6 +38,23 @@ static const char *const routes[] = {
 	[ROUTE_NONE] = "none",
 };
 
+static const char *const classes[] = {
+	[CLASS_NORMAL] = "normal",
+	[CLASS_CONFIDENTIAL] = "confidential",
+	[CLASS_REGISTERED] = "registered",
+};
+
+static const char *const key_sources[] = {
+	[KEY_HAND] = "hand",
+	[KEY_HOUSE] = "house",
+	[KEY_PORTAL] = "portal",
+	[KEY_SIGNED_MAIL] = "signed-mail",
+	[KEY_WKD] = "wkd",
+	[KEY_DANE] = "dane",
+	[KEY_SERVER] = "keyserver",
+	[KEY_AUTOCRYPT] = "autocrypt",
+};
+
 static const char *const states[] = {
 	[STATE_PENDING] = "pending",
 	[STATE_HELD] = "held",
@@ -93,6 +110,11 @@ static const struct {
 	[EVENT_MESSAGE_PURGED] = { "message-purged", "message-purged" },
 	[EVENT_BACKUP] = { "backup", "backup" },
 	[EVENT_STORE_STARTED] = { "store-started", "store-started" },
+	[EVENT_PEER_KEY] = { "peer-key", "peer-key" },
+	[EVENT_PEER_KEY_GONE] = { "peer-key-gone", "peer-key-gone" },
+	[EVENT_MAIL_KEY] = { "mail-key", "mail-key" },
+	[EVENT_CA] = { "ca", "ca" },
+	[EVENT_MAIL_TAKEN] = { "mail-taken", "ReceivedFromNonERDS" },
 };
 
 static const char *
@@ -143,6 +165,18 @@ route_name(enum route r)
 }
 
 const char *
+class_name(enum msg_class c)
+{
+	return name_of(classes, COUNT(classes), (unsigned)c);
+}
+
+const char *
+key_source_name(enum key_source s)
+{
+	return name_of(key_sources, COUNT(key_sources), (unsigned)s);
+}
+
+const char *
 delivery_state_name(enum delivery_state s)
 {
 	return name_of(states, COUNT(states), (unsigned)s);
@@ -185,5 +219,29 @@ folder_parse(const char *word, enum folder *f_r)
 	r = parse(folders, COUNT(folders), word, &value);
 	if (r == LL_OK)
 		*f_r = (enum folder)value;
+	return r;
+}
+
+enum ll_result
+class_parse(const char *word, enum msg_class *c_r)
+{
+	enum ll_result r;
+	unsigned value;
+
+	r = parse(classes, COUNT(classes), word, &value);
+	if (r == LL_OK)
+		*c_r = (enum msg_class)value;
+	return r;
+}
+
+enum ll_result
+route_parse(const char *word, enum route *r_r)
+{
+	enum ll_result r;
+	unsigned value;
+
+	r = parse(routes, COUNT(routes), word, &value);
+	if (r == LL_OK)
+		*r_r = (enum route)value;
 	return r;
 }

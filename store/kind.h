@@ -60,7 +60,9 @@ enum event {
 	EVENT_USER_ADDED = 64, EVENT_USER_ENROLLED, EVENT_USER_DISABLED,
 	EVENT_USER_ENABLED, EVENT_USER_RESET, EVENT_LOGIN, EVENT_LOGIN_FAILED,
 	EVENT_KEYBIND, EVENT_SLOT_CHANGED, EVENT_SSH_KEY, EVENT_REPLY_RECEIVED,
-	EVENT_MESSAGE_PURGED, EVENT_BACKUP, EVENT_STORE_STARTED
+	EVENT_MESSAGE_PURGED, EVENT_BACKUP, EVENT_STORE_STARTED,
+	EVENT_PEER_KEY, EVENT_PEER_KEY_GONE, EVENT_MAIL_KEY, EVENT_CA,
+	EVENT_MAIL_TAKEN
 };
 
 enum link_state {
@@ -73,6 +75,34 @@ enum queue_outcome {
 	QUEUE_RETRY = 2,         /* 4xx or no connection */
 	QUEUE_REFUSED = 3        /* 5xx: final */
 };
+
+/* What the sender says a message is; decides which routes will do. */
+enum msg_class { CLASS_NORMAL = 1, CLASS_CONFIDENTIAL, CLASS_REGISTERED };
+
+/* Where another person's key came from. */
+enum key_source {
+	KEY_HAND = 1,            /* given by the user's own hand */
+	KEY_HOUSE,               /* by the administration */
+	KEY_PORTAL,              /* uploaded by who had unlocked a message */
+	KEY_SIGNED_MAIL,         /* signed mail that came with it */
+	KEY_WKD,                 /* the domain's web key directory, https */
+	KEY_DANE,                /* DNSSEC */
+	KEY_SERVER,              /* a keyserver */
+	KEY_AUTOCRYPT            /* a mail header nobody has signed */
+};
+
+/* FLAGS of a peer key. */
+#define PEERKEY_TRUSTED 1u       /* certificate: the chain ends at a CA of
+                                    ours; asked again at each use */
+#define PEERKEY_CHANGED 2u       /* another key of that address stood before:
+                                    not used until someone confirms */
+#define PEERKEY_HOUSE 4u         /* the administration's, not one's own */
+/* FLAGS of a CA. */
+#define CA_OWN 1u
+
+/* What the relay looks up. */
+enum lookup { LOOKUP_WKD = 1, LOOKUP_SERVER, LOOKUP_TLS };
+enum find_state { FIND_ASKED = 1, FIND_FOUND, FIND_NOTHING, FIND_FAILED };
 
 /* What a channel to the store may be; bound to the descriptor by who made
  * it. */
@@ -96,6 +126,8 @@ const char *role_name(enum user_role r);
 const char *user_state_name(enum user_state s);
 const char *folder_name(enum folder f);
 const char *route_name(enum route r);
+const char *class_name(enum msg_class c);
+const char *key_source_name(enum key_source s);
 const char *delivery_state_name(enum delivery_state s);
 const char *event_name(enum event e);        /* "opened" */
 const char *event_log_name(enum event e);    /* "ContentHandover" */
@@ -103,5 +135,7 @@ const char *event_log_name(enum event e);    /* "ContentHandover" */
 /* The reverse, in any case; LL_USAGE for an unknown word. */
 LL_MUST enum ll_result role_parse(const char *word, enum user_role *r_r);
 LL_MUST enum ll_result folder_parse(const char *word, enum folder *f_r);
+LL_MUST enum ll_result class_parse(const char *word, enum msg_class *c_r);
+LL_MUST enum ll_result route_parse(const char *word, enum route *r_r);
 
 #endif

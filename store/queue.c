@@ -139,7 +139,7 @@ queue_lease(struct store *s, struct request *q)
 	if (limit == 0 || limit > LEASE_ROWS)
 		limit = LEASE_ROWS;
 	r = db_query(s->db, &st, "SELECT queue, q.delivery, q.address,"
-	    " payload, q.day, k.wrap, k.pk, mail_id, attempts, q.created,"
+	    " payload, q.day, k.wrap, k.pk, q.mail_id, attempts, q.created,"
 	    " u.email, u.name FROM queue q CROSS JOIN deliveries d ON"
 	    " d.delivery = q.delivery CROSS JOIN users u ON u.user = d.author"
 	    " LEFT JOIN queue_keys k ON k.day = q.day WHERE next <= ?1 AND"

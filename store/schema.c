@@ -208,9 +208,66 @@ static const char ways[] =
 ");"
 "CREATE INDEX log_delivery ON log (delivery) WHERE delivery IS NOT NULL;";
 
+static const char routes[] =
+/* databases made early in version 1 lack it */
+"CREATE INDEX IF NOT EXISTS links_frozen ON links (delivery)"
+"  WHERE state = 2;"
+"CREATE TABLE mail_keys ("            /* a user's own, or the house's */
+"  user BLOB NOT NULL, format INTEGER NOT NULL,"
+"  fingerprint TEXT NOT NULL, generation INTEGER NOT NULL,"
+"  sealed BLOB NOT NULL,"             /* in the vault of that generation */
+"  public BLOB NOT NULL, certificate BLOB,"
+"  algorithm TEXT NOT NULL, created INTEGER NOT NULL,"
+"  PRIMARY KEY (user, format, fingerprint)"
+");"
+"CREATE TABLE peer_keys ("
+"  owner BLOB NOT NULL,"              /* 16 zero bytes: the house */
+"  address TEXT NOT NULL,"            /* lower case; "@domain" */
+"  format INTEGER NOT NULL, fingerprint TEXT NOT NULL,"
+"  public BLOB NOT NULL, algorithm TEXT NOT NULL,"
+"  created INTEGER NOT NULL, expires INTEGER NOT NULL,"
+"  source INTEGER NOT NULL, trusted INTEGER NOT NULL,"
+"  changed INTEGER NOT NULL,"         /* another stood before it */
+"  confirmed INTEGER NOT NULL,"       /* when; 0: by nobody */
+"  added INTEGER NOT NULL,"
+"  PRIMARY KEY (owner, address, fingerprint)"
+");"
+"CREATE INDEX peer_keys_address ON peer_keys (address);"
+"CREATE TABLE authorities ("
+"  fingerprint TEXT PRIMARY KEY, name TEXT NOT NULL,"
+"  certificate BLOB NOT NULL, expires INTEGER NOT NULL,"
+"  own INTEGER NOT NULL, added INTEGER NOT NULL,"
+"  crl BLOB, crl_until INTEGER NOT NULL DEFAULT 0"
+");"
+"CREATE TABLE findings ("
+"  lookup INTEGER NOT NULL, subject TEXT NOT NULL,"  /* address, domain */
+"  state INTEGER NOT NULL,"
+"  asked INTEGER NOT NULL, until INTEGER NOT NULL,"
+"  leased INTEGER NOT NULL DEFAULT 0,"
+"  data BLOB, detail TEXT NOT NULL DEFAULT '',"
+"  PRIMARY KEY (lookup, subject)"
+");"
+"CREATE INDEX findings_asked ON findings (asked) WHERE state = 1;"
+"CREATE TABLE findings_seen ("
+"  user BLOB NOT NULL, lookup INTEGER NOT NULL, subject TEXT NOT NULL,"
+"  hash BLOB NOT NULL, PRIMARY KEY (user, lookup, subject)"
+") WITHOUT ROWID;"
+"ALTER TABLE queue ADD COLUMN route INTEGER NOT NULL DEFAULT 3;"
+"ALTER TABLE queue ADD COLUMN blob BLOB;"    /* the mail: object's id */
+"CREATE INDEX queue_blob ON queue (blob) WHERE blob IS NOT NULL;"
+"ALTER TABLE messages ADD COLUMN class INTEGER NOT NULL DEFAULT 1;"
+"ALTER TABLE messages ADD COLUMN mail_id TEXT;"  /* came or went with it */
+"CREATE INDEX messages_mail ON messages (mail_id) WHERE mail_id IS NOT"
+"  NULL;"
+"ALTER TABLE deliveries ADD COLUMN mail_id TEXT;"
+"ALTER TABLE deliveries ADD COLUMN fingerprint TEXT;"
+"CREATE INDEX deliveries_mail ON deliveries (mail_id) WHERE mail_id IS NOT"
+"  NULL;";
+
 /* Step n brings version n to n + 1. */
 static const char *const steps[SCHEMA_VERSION][4] = {
 	{ accounts, messages, ways, NULL },
+	{ routes, NULL },
 };
 
 static enum ll_result

@@ -15,8 +15,20 @@
  *     reader's key generation) GENERATION
  *   portal-muc: LINK { LOCATOR_HASH PROOF WRAP MEMORY_MIB PASSES CODE_BOX
  *     PAIR_BOX QUEUE_DAY PAYLOAD MAIL_ID QUEUE_ID }, [FLAGS = 1: the pair's
- *     confirmed code is used again] }.
+ *     confirmed code is used again]
+ *   smime, openpgp, domain, tls: FINGERPRINT* (the keys it is encrypted to, as
+ *     PLAN named them; none for tls), MAIL { QUEUE_ID QUEUE_DAY PAYLOAD MAIL_ID
+ *     OBJECT_ID } }.
  * -> MESSAGE_ID THREAD_ID RECIPIENT* { ADDRESS ROUTE STATE REASON EXPIRES }.
+ * [CLASS], as PLAN had it; PLAN's RECIPIENT* { ADDRESS ROUTE } with a wanted
+ * route is repeated by SEND's own RECIPIENTs: the hash covers what was wished.
+ *
+ * A finished mail (one for each format, whoever many recipients it has) is an
+ * object of the message, of kind OBJECT_MAIL: inline or a blob, listed among
+ * the OBJECTs, not in the envelope, never fetched by a reader.  It is sealed
+ * as seal_object_* does under a random key of its own, which the payloads of
+ * its queue rows carry; context: the message's id, the object's id,
+ * OBJECT_MAIL.  It goes when its last queue row is done.
  * A second SEND with the same IDEMPOTENCY answers as the first did.
  *
  * The context of every public-key wrap of a message key: type SEAL_HEADER,
@@ -40,8 +52,15 @@ enum queue_tag {
 	QT_SENDER_NAME,       /* shown in the notification's text */
 	QT_SENDER_EMAIL,
 	QT_EXPIRES,           /* u64, seconds since 1970 */
-	QT_KIND               /* u64, 1 = notification */
+	QT_KIND,              /* u64, enum queue_kind; absent: notification */
+	QT_KEY,               /* mail: 32 bytes, opens the object */
+	QT_MESSAGE,           /* mail: id, context of the object */
+	QT_OBJECT,            /* mail: id */
+	QT_HASH,              /* mail: SHA-256 of it, CRLF line ends */
+	QT_BYTES              /* mail: u64, its length */
 };
+
+enum queue_kind { QUEUE_NOTIFICATION = 1, QUEUE_MAIL = 2 };
 
 /* TLV inside CODE_BOX and PAIR_BOX. */
 enum code_tag { CT_CODE = 1, CT_WORD1, CT_WORD2 };
