@@ -326,6 +326,10 @@ config_check(struct config *c, char why[CONFIG_WHY])
 	    c->values[CONFIG_relay_password_file][0] == '\0')
 		return mistake(c, CONFIG_relay_user,
 		    "relay_password_file as well", why);
+	if (strstr(c->values[CONFIG_key_search], "keyserver") != NULL &&
+	    c->values[CONFIG_keyserver][0] == '\0')
+		return mistake(c, CONFIG_key_search,
+		    "the key keyserver as well", why);
 	return LL_OK;
 }
 

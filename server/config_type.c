@@ -216,6 +216,60 @@ check_startups(const struct config_row *k, const char *value, uint64_t *n_r)
 	return "START:RATE:FULL with START <= FULL and RATE <= 100";
 }
 
+static const char *
+check_search(const struct config_row *k, const char *value, uint64_t *n_r)
+{
+	static const char *const words[] = { "wkd", "keyserver", "tls" };
+	const char *at = value;
+	size_t i, len, known = 0;
+
+	if (strcmp(value, "off") == 0)
+		return NULL;
+	for (; *at != '\0'; at += len + strspn(at + len, " \t")) {
+		len = strcspn(at, " \t");
+		for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+			if (strlen(words[i]) == len &&
+			    memcmp(words[i], at, len) == 0)
+				break;
+		if (i == sizeof(words) / sizeof(words[0]))
+			return "words of wkd, keyserver, tls, or off";
+		known++;
+	}
+	return known > 0 ? check_text(k, value, n_r) :
+	    "words of wkd, keyserver, tls, or off";
+}
+
+static const char *
+check_keyserver(const struct config_row *k, const char *value, uint64_t *n_r)
+{
+	char scheme[8], host[256];
+	bool has_port;
+	unsigned port;
+
+	if (value[0] == '\0')
+		return NULL;
+	if (net_url_parse(value, scheme, sizeof(scheme), host, sizeof(host),
+	    &port, &has_port) == LL_OK && (strcmp(scheme, "hkps") == 0 ||
+	    strcmp(scheme, "https") == 0) &&
+	    strchr(strstr(value, "://") + 3, '/') == NULL)
+		return check_text(k, value, n_r);
+	return "hkps://HOST[:PORT] or https://HOST[:PORT]";
+}
+
+static const char *
+check_server(const struct config_row *k, const char *value, uint64_t *n_r)
+{
+	struct sockaddr_storage sa;
+	socklen_t sa_len;
+
+	if (value[0] == '\0')
+		return NULL;
+	if (value[0] != '*' && net_listen_parse(value, strlen(value), &sa,
+	    &sa_len) == LL_OK && net_port(&sa) != 0)
+		return check_text(k, value, n_r);
+	return "ADDRESS:PORT or [IPV6]:PORT";
+}
+
 static check_fn *const checks[] = {
 	[TYPE_TEXT] = check_text, [TYPE_WORD] = check_word,
 	[TYPE_PATH] = check_path, [TYPE_NUMBER] = check_number,
@@ -223,7 +277,8 @@ static check_fn *const checks[] = {
 	[TYPE_LISTEN] = check_listen, [TYPE_URL] = check_url,
 	[TYPE_NETS] = check_nets, [TYPE_RELAY] = check_relay,
 	[TYPE_ADDRESS] = check_address, [TYPE_CHOICE] = check_choice,
-	[TYPE_STARTUPS] = check_startups,
+	[TYPE_STARTUPS] = check_startups, [TYPE_SEARCH] = check_search,
+	[TYPE_KEYSERVER] = check_keyserver, [TYPE_SERVER] = check_server,
 };
 
 const char *

@@ -31,7 +31,7 @@ static const struct sandbox_path system_paths[] = {
 /* Files and directories that the configuration names. */
 static const enum config_key read_keys[] = {
 	CONFIG_portal_cert, CONFIG_portal_key, CONFIG_relay_password_file,
-	CONFIG_relay_ca
+	CONFIG_relay_ca, CONFIG_find_ca, CONFIG_dns_anchor
 };
 
 #define READ_KEYS (sizeof(read_keys) / sizeof(read_keys[0]))

@@ -30,12 +30,14 @@ static const enum config_key store_config[] = {
 	CONFIG_data, CONFIG_org_name, CONFIG_undo_seconds, CONFIG_expiry_days,
 	CONFIG_attachment_max, CONFIG_quota, CONFIG_kdf_memory_mib,
 	CONFIG_kdf_passes, CONFIG_muc_kdf_memory_mib, CONFIG_kdf_runs,
-	CONFIG_COUNT
+	CONFIG_key_search, CONFIG_keyserver, CONFIG_COUNT
 };
 static const enum config_key relay_config[] = {
 	CONFIG_org_name, CONFIG_portal_url, CONFIG_relay, CONFIG_relay_user,
 	CONFIG_relay_password_file, CONFIG_relay_ca, CONFIG_relay_tls,
-	CONFIG_mail_from, CONFIG_COUNT
+	CONFIG_mail_from, CONFIG_key_search, CONFIG_keyserver,
+	CONFIG_find_ca, CONFIG_find_networks, CONFIG_dns_server,
+	CONFIG_dns_anchor, CONFIG_COUNT
 };
 static const enum config_key portal_config[] = {
 	CONFIG_org_name, CONFIG_portal_url, CONFIG_portal_plain,

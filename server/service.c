@@ -296,7 +296,7 @@ keep_fixed(struct house *h, struct config *fresh)
 		CONFIG_data, CONFIG_user, CONFIG_ssh_listen,
 		CONFIG_portal_listen, CONFIG_relay, CONFIG_relay_ca,
 		CONFIG_relay_password_file, CONFIG_portal_cert,
-		CONFIG_portal_key
+		CONFIG_portal_key, CONFIG_find_ca, CONFIG_dns_anchor
 	};
 	char why[CONFIG_WHY];
 	size_t i;

@@ -241,13 +241,16 @@ static const char routes[] =
 ");"
 "CREATE TABLE findings ("
 "  lookup INTEGER NOT NULL, subject TEXT NOT NULL,"  /* address, domain */
-"  state INTEGER NOT NULL,"
-"  asked INTEGER NOT NULL, until INTEGER NOT NULL,"
-"  leased INTEGER NOT NULL DEFAULT 0,"
+"  state INTEGER NOT NULL,"           /* as the last answer left it */
+"  wanted INTEGER NOT NULL,"          /* 1: the relay is to look */
+"  asked INTEGER NOT NULL,"
+"  leased INTEGER NOT NULL DEFAULT 0," /* when the relay took it, 0: not */
+"  until INTEGER NOT NULL,"           /* state and data hold so long */
+"  again INTEGER NOT NULL,"           /* due to be looked for anew */
 "  data BLOB, detail TEXT NOT NULL DEFAULT '',"
 "  PRIMARY KEY (lookup, subject)"
 ");"
-"CREATE INDEX findings_asked ON findings (asked) WHERE state = 1;"
+"CREATE INDEX findings_wanted ON findings (asked) WHERE wanted = 1;"
 "CREATE TABLE findings_seen ("
 "  user BLOB NOT NULL, lookup INTEGER NOT NULL, subject TEXT NOT NULL,"
 "  hash BLOB NOT NULL, PRIMARY KEY (user, lookup, subject)"
