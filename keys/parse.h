@@ -158,6 +158,10 @@ uint32_t parse_begun(const struct parse_chunk *c);
 LL_MUST enum ll_result parse_answer(const struct parse_wire *w,
     enum ll_result (*put)(void *ctx, uint32_t n, const void *p, size_t len),
     void *ctx, struct tlv_out *result_r);
+/* The answer of a job that has no outputs and whose result is a secret: into
+ * guarded memory, at most 64 KiB; else as parse_answer. */
+LL_MUST enum ll_result parse_answer_secret(const struct parse_wire *w,
+    struct tlv_out *result_r);
 /* RESULT of an answer (LL_PROTO when it has none); *words_r points into it or
  * is an empty text. */
 LL_MUST enum ll_result parse_result(struct tlv_view answer,

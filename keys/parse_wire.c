@@ -157,36 +157,59 @@ parse_begun(const struct parse_chunk *c)
 	return c->kind == 'B' && c->len == 4 ? number_at(c->data) : 0;
 }
 
-enum ll_result
-parse_answer(const struct parse_wire *w,
-    enum ll_result (*put)(void *ctx, uint32_t n, const void *p, size_t len),
-    void *ctx, struct tlv_out *result_r)
+typedef enum ll_result put_fn(void *ctx, uint32_t n, const void *p,
+    size_t len);
+
+/* put NULL: an output is a breach. */
+static enum ll_result
+read_answer(const struct parse_wire *w, struct parse_chunk *c, put_fn *put,
+    void *ctx, struct tlv_out *result)
 {
-	struct parse_chunk c;
 	enum ll_result r;
 	bool begun = false;
 	uint32_t n = 0;
 
-	tlv_out_init(result_r, PARSE_RESULT_MAX);
 	for (;;) {
-		r = parse_get(w, &c);
+		r = parse_get(w, c);
 		if (r != LL_OK)
 			return r == LL_EOF ? LL_PROTO : r;
-		if (c.kind == 'E')
-			return result_r->err != LL_OK ? result_r->err :
-			    result_r->len == 0 ? LL_PROTO : LL_OK;
-		if (c.kind == 'R')
-			tlv_put_raw(result_r, c.data, c.len);
-		else if (c.kind == 'B') {
-			n = parse_begun(&c);
-			begun = true;
-		} else if (c.kind == 'D' && begun)
-			r = put(ctx, n, c.data, c.len);
+		if (c->kind == 'E')
+			return result->err != LL_OK ? result->err :
+			    result->len == 0 ? LL_PROTO : LL_OK;
+		if (c->kind == 'R')
+			tlv_put_raw(result, c->data, c->len);
+		else if (c->kind == 'B') {
+			n = parse_begun(c);
+			begun = put != NULL;
+		} else if (c->kind == 'D' && begun)
+			r = put(ctx, n, c->data, c->len);
 		else
 			return LL_PROTO;
 		if (r != LL_OK)
 			return r;
 	}
+}
+
+enum ll_result
+parse_answer(const struct parse_wire *w, put_fn *put, void *ctx,
+    struct tlv_out *result_r)
+{
+	struct parse_chunk c;
+
+	tlv_out_init(result_r, PARSE_RESULT_MAX);
+	return read_answer(w, &c, put, ctx, result_r);
+}
+
+enum ll_result
+parse_answer_secret(const struct parse_wire *w, struct tlv_out *result_r)
+{
+	struct parse_chunk c;
+	enum ll_result r;
+
+	tlv_out_init_secret(result_r, PARSE_CHUNK);
+	r = read_answer(w, &c, NULL, NULL, result_r);
+	explicit_bzero(&c, sizeof c);
+	return r;
 }
 
 enum ll_result

@@ -51,6 +51,8 @@ take_begin(struct enrol *e, struct tlv_view v)
 	    e->generation == 0)
 		return LL_PROTO;
 	snprintf(e->user, sizeof(e->user), "%s", view_text(v, F_USER));
+	snprintf(e->address, sizeof(e->address), "%s", view_text(v, F_EMAIL));
+	snprintf(e->name, sizeof(e->name), "%s", view_text(v, F_NAME));
 	snprintf(e->org, sizeof(e->org), "%s", view_text(v, F_ORG));
 	kdf_params_init(&e->params, (uint32_t)view_u64(v, F_MEMORY_MIB),
 	    (uint32_t)view_u64(v, F_PASSES));
@@ -110,6 +112,13 @@ void
 enrol_use(struct enrol *e, struct chan *store)
 {
 	e->store = store;
+}
+
+void
+enrol_then(struct enrol *e, enrol_vault_fn *fn, void *arg)
+{
+	e->then = fn;
+	e->then_arg = arg;
 }
 
 bool
@@ -402,6 +411,9 @@ enrol_finish(struct enrol *e, struct enrol_codes *codes_r)
 		r = chan_ask(e->store, m, NULL, NULL, 0);
 		m = NULL;
 	}
+	if (r == LL_OK && e->then != NULL)
+		e->then(e->then_arg, fresh != NULL ? fresh : e->old_vault,
+		    e->address, e->name);
 	msg_destroy(m);
 	vault_destroy(fresh);
 	if (r)

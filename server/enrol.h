@@ -53,6 +53,11 @@ LL_MUST enum ll_result enrol_offer_key(struct enrol *e, const uint8_t *blob,
  * operation; LL_OK: *reply_r is there, whatever its own result. */
 LL_MUST enum ll_result enrol_answer(struct enrol *e,
     const struct msg *request, struct msg **reply_r);
+/* To be called with the open vault when the account is committed (what needs
+ * it can be made then); e-mail address and name are the account's. */
+typedef void enrol_vault_fn(void *arg, const struct vault *v,
+    const char *address, const char *name);
+void enrol_then(struct enrol *e, enrol_vault_fn *fn, void *arg);
 /* True once the store has committed the account. */
 bool enrol_finished(const struct enrol *e);
 

@@ -17,7 +17,9 @@ struct enrol_key {
 struct enrol {
 	struct chan *store;
 	bool local, finished;
-	char user[65], org[200];
+	char user[65], org[200], address[321], name[401];
+	enrol_vault_fn *then;            /* NULL: nothing */
+	void *then_arg;
 	struct id user_id;
 	uint64_t generation;             /* of a new vault */
 	struct secret pepper;            /* the user's */

@@ -360,6 +360,7 @@ main_finish(struct session *s)
 	for (int i = 0; i < SESSION_CHANNELS; i++)
 		if (s->channels[i].used)
 			session_worker_release(&s->channels[i]);
+	session_mail_finish(s);
 	vault_destroy(s->vault);
 	enrol_destroy(s->enrol);
 	secret_finish(&s->a);

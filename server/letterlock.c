@@ -13,6 +13,7 @@
 #include "server/command.h"
 #include "server/enrol.h"
 #include "server/file.h"
+#include "server/mailkey.h"
 #include "server/proc.h"
 #include "server/setup.h"
 #include "store/adminverb.h"
@@ -150,10 +151,26 @@ load_enrolment(const struct command *c, struct enrolment *e, char *why)
 	return LL_OK;
 }
 
+struct mailkeys {
+	struct chan *store;
+	const char *user;
+};
+
+/* What can't be made now is made when the user first unlocks. */
+static void
+make_mailkeys(void *arg, const struct vault *v, const char *address,
+    const char *name)
+{
+	const struct mailkeys *m = arg;
+
+	(void)!mailkey_make(m->store, v, m->user, address, name);
+}
+
 static enum ll_result
 enrol_now(void *arg, const char *user, struct adminverb_codes *codes_r)
 {
 	struct enrolment *en = arg;
+	struct mailkeys keys = { en->store, user };
 	struct enrol_codes codes;
 	struct enrol *e = NULL;
 	const char *words;
@@ -161,6 +178,8 @@ enrol_now(void *arg, const char *user, struct adminverb_codes *codes_r)
 	size_t i;
 
 	r = enrol_create(en->store, user, &e);
+	if (r == LL_OK)
+		enrol_then(e, make_mailkeys, &keys);
 	if (r == LL_OK)
 		r = enrol_passphrase(e, (const char *)en->passphrase.data,
 		    en->passphrase.len, &words);

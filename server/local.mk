@@ -10,7 +10,8 @@ OBJS_letterlockd = $(OBJS_daemon) $(addprefix server/,letterlockd.o \
 
 PROGRAMS += letterlock
 OBJS_letterlock = $(OBJS_daemon) $(addprefix server/,letterlock.o \
-  archive.o cert.o command.o copy.o enrol.o enrol_answer.o local.o setup.o)
+  archive.o cert.o command.o copy.o enrol.o enrol_answer.o local.o mailkey.o \
+  parser.o setup.o)
 LIBS_letterlock = -ljansson -lgnutls
 
 OBJS_test_config = server/config.o server/config_type.o server/net.o
@@ -62,7 +63,8 @@ OBJS_letterlock-gate = server/letterlock-gate.o $(OBJS_gate)
 LIBS_letterlock-gate = -lssh -lcrypto
 OBJS_letterlock-session = $(addprefix server/,letterlock-session.o \
   enrol.o enrol_answer.o session_agent.o session_auth.o session_channel.o \
-  session_gate.o session_key.o session_store.o session_vault.o session_worker.o)
+  session_gate.o session_key.o session_mail.o session_store.o session_vault.o \
+  session_worker.o mailkey.o parser.o)
 LIBS_letterlock-session = -lhogweed -lgmp
 OBJS_test_session_key = server/session_key.o
 LIBS_test_session_key = -lhogweed -lgmp

@@ -16,6 +16,7 @@
 #include "keys/derive.h"
 #include "keys/id.h"
 #include "keys/kdf.h"
+#include "keys/parse.h"
 #include "keys/result.h"
 #include "keys/secret.h"
 #include "keys/vault.h"
@@ -32,6 +33,7 @@
 #define SESSION_ENV 16            /* variables of one channel */
 #define SESSION_CONFIG 32
 #define SESSION_FACTORS 4
+#define SESSION_PARSERS 4         /* jobs of letterlock-parse at once */
 #define SESSION_DELAY_MAX_SECS 15 /* a longer delay is told, not waited for */
 #define SESSION_ASK_MS 20000      /* patience with the store */
 #define SESSION_LEASE_MS 12000    /* the store itself says busy after 10 s */
@@ -75,6 +77,23 @@ struct session_channel {
 	pid_t pid;                /* 0: no worker runs */
 	uint64_t kill_timer;      /* 0: none */
 	struct chan *agent;
+};
+
+/* A letterlock-parse: a worker's, who has the other end of its wire, or one
+ * that makes a key of the user's own. */
+struct session_parser {
+	struct session *session;
+	struct session_channel *channel;
+	pid_t pid;                /* 0: none runs */
+	uint64_t timer;           /* of its end; 0: none */
+	bool making;
+	int fd;                   /* making: our end of the wire */
+	enum parse_format format;
+};
+
+enum mail_state {
+	MAIL_UNKNOWN,             /* whether the user has mail keys */
+	MAIL_THERE                /* has, or they are being made */
 };
 
 struct session_slot {
@@ -126,6 +145,10 @@ struct session {
 	struct enrol *enrol;
 
 	struct session_channel channels[SESSION_CHANNELS];
+	/* the workers' jobs, and one place for each format to be made */
+	struct session_parser parsers[SESSION_PARSERS + 2];
+	enum mail_state mail_state;
+	uint64_t mail_timer;
 	uint64_t active_ms;       /* last sign of a person at the keys */
 	uint64_t login_ms;
 };
@@ -255,6 +278,22 @@ void session_worker_hangup(struct session_channel *c);
 void session_worker_release(struct session_channel *c);
 /* True while a worker runs. */
 bool session_worker_any(const struct session *s);
+
+/* --- session_mail.c --- */
+
+/* The vault was opened: mail keys that the user lacks are made, later. */
+void session_mail_unlocked(struct session *s);
+/* AGENT_PARSE and AGENT_IMPORT; as the handlers of session_agent.c. */
+LL_MUST enum ll_result session_mail_parse(struct session_channel *c,
+    const struct msg *request, struct msg **reply_r);
+LL_MUST enum ll_result session_mail_import(struct session_channel *c,
+    const struct msg *request, struct msg **reply_r);
+/* Collects those that ended. */
+void session_mail_reap(struct session *s);
+/* Kills the jobs of that channel's worker (NULL: of all). */
+void session_mail_hangup(struct session *s, const struct session_channel *c);
+/* Ends all of them. */
+void session_mail_finish(struct session *s);
 
 /* --- session_agent.c --- */
 

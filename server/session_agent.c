@@ -283,6 +283,23 @@ agent_pressed(struct session_channel *c, const struct msg *request,
 }
 
 static enum ll_result
+agent_parse(struct session_channel *c, const struct msg *request,
+    struct msg **reply_r)
+{
+	if (c->mode == WORKER_EXEC || c->mode == WORKER_SFTP)
+		agent_active(c->session);
+	return session_mail_parse(c, request, reply_r);
+}
+
+static enum ll_result
+agent_import(struct session_channel *c, const struct msg *request,
+    struct msg **reply_r)
+{
+	agent_active(c->session);
+	return session_mail_import(c, request, reply_r);
+}
+
+static enum ll_result
 agent_enrol(struct session_channel *c, const struct msg *request,
     struct msg **reply_r)
 {
@@ -307,6 +324,8 @@ static const struct {
 	{ OP_AGENT_UNLOCK, agent_unlock },
 	{ OP_AGENT_LOCK, agent_lock },
 	{ OP_AGENT_ACTIVE, agent_pressed },
+	{ OP_AGENT_PARSE, agent_parse },
+	{ OP_AGENT_IMPORT, agent_import },
 	{ OP_ENROL_STATE, agent_enrol },
 	{ OP_ENROL_PASS, agent_enrol },
 	{ OP_ENROL_OLD, agent_enrol },

@@ -25,12 +25,17 @@ session_vault_stretch(struct session *s, const void *passphrase, size_t len,
 enum ll_result
 session_vault_open(struct session *s, const struct secret *a)
 {
+	enum ll_result r;
+
 	if (!s->has_slot)
 		return LL_LOCKED;
 	if (s->vault)
 		return LL_OK;
-	return slot_open(&s->pub, SLOT_PASSPHRASE, &s->slot.id, a,
+	r = slot_open(&s->pub, SLOT_PASSPHRASE, &s->slot.id, a,
 	    s->pepper.data, s->slot.wrap, s->slot.wrap_len, &s->vault);
+	if (!r)
+		session_mail_unlocked(s);
+	return r;
 }
 
 enum ll_result

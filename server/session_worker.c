@@ -258,6 +258,8 @@ session_worker_hangup(struct session_channel *c)
 static void
 worker_agent_close(struct session_channel *c)
 {
+	if (c->session)
+		session_mail_hangup(c->session, c);
 	if (!c->agent)
 		return;
 	loop_fd_remove(c->session->loop, chan_fd(c->agent));
@@ -326,6 +328,7 @@ session_worker_reap(struct session *s)
 {
 	int status;
 
+	session_mail_reap(s);
 	for (int i = 0; i < SESSION_CHANNELS; i++) {
 		struct session_channel *c = &s->channels[i];
 

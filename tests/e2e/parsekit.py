@@ -120,6 +120,11 @@ def job(kind, fields, items=(), private=()):
         stream += chunk(b"B", struct.pack(">I", n)) + chunk(b"D", data)
     got, code, err = raw(stream + chunk(b"E"))
     assert code == 0, f"letterlock-parse ended with {code}: {err}"
+    return answer(got)
+
+
+def answer(got):
+    """The Answer in the bytes that came back."""
     outputs, fields, at, n, ended = {}, b"", 0, None, False
     while at < len(got):
         what, size = struct.unpack_from(">cI", got, at)

@@ -1,0 +1,141 @@
+"""The session as the one who starts letterlock-parse for its workers: keys
+given with the wire, limits, ends.  The worker is this file's own script, asked
+over standard input, in place of letterlock-tui."""
+# limit: 120
+import os
+import shutil
+import sys
+
+import ll
+
+AGENT = f"""#!/usr/bin/python3 -B
+import os, socket, sys, time
+sys.path.insert(0, {os.path.dirname(os.path.abspath(__file__))!r})
+os.environ.setdefault("LL_BUILD", "/nowhere")
+import fakehouse, parsekit
+agent = fakehouse.Channel(socket.socket(fileno=3))
+count = [0]
+def ask(op, *fields):
+    count[0] += 1
+    agent.send(fakehouse.REQUEST, op, count[0], fields)
+    while True:
+        kind, got, seq, back = agent.recv()
+        if kind == fakehouse.REPLY and seq == count[0]:
+            fds, agent.fds = agent.fds, []
+            return dict(back), back, fds
+def parse(job, *formats):
+    v, back, fds = ask("AGENT_PARSE", ("STATE", job),
+                       *[("FORMAT", f) for f in formats])
+    wire = socket.socket(fileno=fds[0]) if fds else None
+    return v["RESULT"], wire, [x for n, x in back if n == "FINGERPRINT"]
+def run(wire, job, fields, items=()):
+    stream = parsekit.chunk(b"J", parsekit.encode(("JOB", job), *fields))
+    for n, data in enumerate(items):
+        stream += parsekit.chunk(b"B", n.to_bytes(4, "big"))
+        stream += parsekit.chunk(b"D", data)
+    wire.sendall(stream + parsekit.chunk(b"E"))
+    wire.settimeout(30)
+    got = b""
+    while True:
+        more = wire.recv(65536)
+        if not more:
+            return parsekit.answer(got)
+        got += more
+ask("AGENT_HELLO")
+"""
+
+
+def with_script(fn):
+    """A house whose letterlock-tui is a script: what exec is given runs."""
+    def test():
+        top = os.path.join(ll.BUILD, "tests")
+        os.makedirs(top, exist_ok=True)
+        place = os.path.join(top, f"agent-{os.getpid()}")
+        real = ll.BUILD
+        os.mkdir(place)
+        try:
+            for name in os.listdir(real):
+                path = os.path.join(real, name)
+                if name.startswith("letterlock") and os.path.isfile(path) \
+                        and name != "letterlock-tui":
+                    os.link(path, os.path.join(place, name))
+            with open(place + "/letterlock-tui", "w",
+                      encoding="utf-8") as f:
+                f.write(AGENT + "exec(sys.stdin.read())\n")
+            os.chmod(place + "/letterlock-tui", 0o755)
+            ll.BUILD = place
+            with ll.House(env={"LETTERLOCK_SANDBOX": "off"}) as house:
+                fn(house)
+        finally:
+            ll.BUILD = real
+            shutil.rmtree(place, ignore_errors=True)
+    test.__name__ = fn.__name__
+    return test
+
+
+def script(user, text, check=True):
+    got = user.ssh("run", stdin=text.encode(), check=False)
+    if check and got.code != 0:
+        raise ll.Failure(f"{got.code}: {got.out}\n{got.err}")
+    return got.out
+
+
+def parsers(house):
+    return len(house.find_procs("letterlock-parse"))
+
+
+@with_script
+def test_inspect_needs_no_vault(house):
+    key = ll.make_key(house)
+    ada = house.add_user("ada", ssh_key=key)
+    ada.login(passphrase="", code=ada.code())
+    out = script(ada, """
+r, wire, prints = parse(parsekit.INSPECT, 1, 2)
+got = run(wire, parsekit.INSPECT, [("ADDRESS", "a@b.example"),
+                                   ("KEY", b"no key at all")])
+print(r, prints, got.result, got.words)
+""")
+    assert out.startswith("0 [] ") and "no OpenPGP key" in out, out
+
+
+@with_script
+def test_four_at_once_and_no_key_is_made_for_a_worker(house):
+    ada = house.add_user("ada")
+    ada.login()
+    out = script(ada, """
+print([parse(parsekit.MAKE)[0], parse(5)[0]])
+held = [parse(parsekit.INSPECT) for _ in range(5)]
+print([r for r, _, _ in held])
+held[0][1].close()
+for n in range(500):
+    r, wire, _ = parse(parsekit.INSPECT)
+    if r == 0:
+        break
+    time.sleep(0.02)
+print(r)
+""")
+    lines = out.splitlines()
+    assert lines[0] == "[6, 6]" and lines[1] == "[0, 0, 0, 0, 11]", out
+    assert lines[2] == "0", out
+    ll.until(lambda: parsers(house) == 0, 10, "its jobs end with a worker")
+
+
+@with_script
+def test_a_job_ends_with_its_worker(house):
+    ada = house.add_user("ada")
+    ada.login()
+    # The wire stays open in a process that outlives the worker.
+    script(ada, """
+r, wire, _ = parse(parsekit.INSPECT)
+assert r == 0
+if os.fork() == 0:
+    for n in (0, 1, 2, 3):
+        os.close(n)
+    time.sleep(20)
+    os._exit(0)
+""")
+    ll.until(lambda: parsers(house) == 0, 10, "the job is killed")
+
+
+if __name__ == "__main__":
+    sys.exit(ll.main())
