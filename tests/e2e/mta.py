@@ -5,7 +5,14 @@
         mail = post.wait_mail("bob@out.example")
 
 Mail for *.example is put into one Maildir; what a test says in `access` is
-answered by the smtpd as given ("REJECT no such person").
+answered by the smtpd as given ("REJECT no such person").  One among several,
+as the world sees it (see nets.py, tlskit.py, dnskit.py):
+
+    mta.Postfix(name="mx1.partner.example", domains=["partner.example"],
+                address=nets.address(25), port=25,
+                cert=ca.issue("mx1.partner.example"))
+
+more: lines for main.cf.  .address and .port are where it listens.
 """
 import contextlib
 import email
@@ -35,14 +42,14 @@ daemon_directory = /usr/lib/postfix/sbin
 shlib_directory = /usr/lib/postfix
 inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
-myhostname = mx.out.example
+myhostname = {name}
 mydestination =
 local_recipient_maps =
 mynetworks = 127.0.0.0/8
 smtpd_relay_restrictions = permit_mynetworks, reject
 smtpd_recipient_restrictions =
     check_recipient_access texthash:{access}, permit_mynetworks, reject
-virtual_mailbox_domains = out.example, house.example, other.example
+virtual_mailbox_domains = {domains}
 virtual_mailbox_base = {mail}
 virtual_mailbox_maps = static:all/
 virtual_minimum_uid = 1
@@ -56,10 +63,11 @@ smtpd_tls_cert_file = {cert}
 smtpd_tls_key_file = {key}
 smtpd_peername_lookup = no
 anvil_rate_time_unit = 1s
+{more}
 """
 
 MASTER_CF = """
-127.0.0.1:{port} inet n - n - - smtpd
+{address}:{port} inet n - n - - smtpd
 {smtps}
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
@@ -82,7 +90,7 @@ anvil unix - - n - 1 anvil
 postlog unix-dgram n - n - 1 postlogd
 """
 
-SMTPS = ("127.0.0.1:{port} inet n - n - - smtpd\n"
+SMTPS = ("{address}:{port} inet n - n - - smtpd\n"
          "    -o smtpd_tls_wrappermode=yes")
 
 
@@ -97,22 +105,26 @@ def certificate(folder, name="127.0.0.1"):
 
 
 class Postfix:
-    def __init__(self, tls=False, access=None):
+    def __init__(self, tls=False, access=None, name="mx.out.example",
+                 domains=("out.example", "house.example", "other.example"),
+                 address="127.0.0.1", port=None, cert=None, more=""):
         if os.getuid() != 0:
             raise ll.Skip("Postfix starts as root only")
         if not os.path.exists(MASTER):
             raise ll.Skip("Postfix is not installed")
         self.base = tempfile.mkdtemp(prefix="ll-postfix-")
         os.chmod(self.base, 0o755)
-        self.port, self.smtps_port = ll.free_port(), ll.free_port()
+        self.name, self.domains, self.more = name, domains, more
+        self.address = address
+        self.port, self.smtps_port = port or ll.free_port(), ll.free_port()
         self.mail = self.folder("mail", "postfix")
         self.spool = self.folder("spool", "root")
         self.log = os.path.join(self.base, "log")
-        self.cert = self.key = ""
-        if tls:
+        self.cert, self.key = cert or ("", "")
+        if tls and not cert:
             self.cert, self.key = certificate(self.base)
         self.set_access(access or {})
-        self.write_files("may" if tls else "none")
+        self.write_files("may" if self.cert else "none")
         for name in QUEUES:
             self.folder("spool/" + name,
                         "root" if name == "pid" else "postfix")
@@ -121,8 +133,8 @@ class Postfix:
             os.chown(path, -1, grp.getgrnam("postdrop").gr_gid)
             os.chmod(path, 0o730 if name == "maildrop" else 0o710)
         self.folder("data", "postfix")
-        self.relay = f"smtp://127.0.0.1:{self.port}"
-        self.smtps = f"smtps://127.0.0.1:{self.smtps_port}"
+        self.relay = f"smtp://{address}:{self.port}"
+        self.smtps = f"smtps://{address}:{self.smtps_port}"
         self.start()
 
     def folder(self, name, owner):
@@ -139,10 +151,12 @@ class Postfix:
             spool=self.spool, data=self.base + "/data", mail=self.mail,
             access=self.access, uid=who.pw_uid, gid=who.pw_gid,
             log=self.log, base=self.base, tls=tls, cert=self.cert,
-            key=self.key))
-        smtps = SMTPS.format(port=self.smtps_port) if self.cert else ""
-        self.write("etc/master.cf",
-                   MASTER_CF.format(port=self.port, smtps=smtps))
+            key=self.key, address=self.address, name=self.name,
+            domains=", ".join(self.domains), more=self.more))
+        smtps = SMTPS.format(address=self.address, port=self.smtps_port) \
+            if self.cert else ""
+        self.write("etc/master.cf", MASTER_CF.format(
+            address=self.address, port=self.port, smtps=smtps))
 
     def write(self, name, text):
         path = os.path.join(self.base, name)
@@ -164,7 +178,7 @@ class Postfix:
         def serving():
             import socket
             with contextlib.suppress(OSError):
-                with socket.create_connection(("127.0.0.1", self.port),
+                with socket.create_connection((self.address, self.port),
                                               2) as s:
                     return s.recv(100).startswith(b"220")
             return False
