@@ -13,7 +13,8 @@
 #define ANSWER_MS 60000         /* a live peer's time to answer */
 #define RETRY_MS 100            /* between two tries to get a channel */
 #define QUIET_MS 500            /* between tries made on the side */
-#define PENDING_MAX 8
+#define PENDING_MAX 72
+#define ASIDE_MAX 64            /* of those, events put aside by desk_await */
 
 struct config_pair {
 	char *key, *value;
@@ -229,6 +230,29 @@ desk_ask_agent(struct desk *d, struct msg *request, struct msg **reply_r)
 		return r;
 	d->ended = true;
 	return LL_EOF;
+}
+
+enum ll_result
+desk_parse(struct desk *d, enum parse_job job,
+    const enum parse_format *formats, size_t count, int *fd_r)
+{
+	struct msg *m, *reply;
+	enum ll_result r;
+	size_t i;
+
+	*fd_r = -1;
+	r = msg_create(MSG_REQUEST, OP_AGENT_PARSE, &m);
+	if (r)
+		return r;
+	msg_put_u64(m, F_STATE, job);
+	for (i = 0; i < count; i++)
+		msg_put_u64(m, F_FORMAT, formats[i]);
+	r = desk_ask_agent(d, m, &reply);
+	if (r)
+		return r;
+	*fd_r = msg_take_fd(reply, 0);
+	msg_destroy(reply);
+	return *fd_r < 0 ? LL_BUSY : LL_OK;
 }
 
 static void
@@ -537,6 +561,7 @@ static const struct event_row event_rows[] = {
 	{ OP_EVENT_BOX, DESK_BOX },
 	{ OP_EVENT_STATUS, DESK_STATUS },
 	{ OP_EVENT_ACCOUNT, DESK_ACCOUNT },
+	{ OP_EVENT_FOUND, DESK_FOUND },
 	{ OP_AGENT_LOCKING, DESK_LOCKING },
 	{ OP_STOP, DESK_LOCKING },
 };
@@ -557,6 +582,7 @@ read_event(const struct msg *m, struct desk_event *e)
 		e->folder = (enum folder)view_u64(v, F_FOLDER);
 		e->state = (enum delivery_state)view_u64(v, F_STATE);
 		e->event = (enum event)view_u64(v, F_EVENT_KIND);
+		e->count = view_u64(v, F_COUNT);
 		copy_text(e->address, sizeof e->address,
 		    view_text(v, F_ADDRESS));
 		return true;
@@ -582,8 +608,9 @@ chan_event(struct chan *c, struct desk_event *e)
 	return LL_OK;
 }
 
-enum ll_result
-desk_event(struct desk *d, struct desk_event *e_r)
+/* An event that a channel has, not one that waits here. */
+static enum ll_result
+live_event(struct desk *d, struct desk_event *e_r)
 {
 	enum ll_result r;
 
@@ -609,10 +636,45 @@ desk_event(struct desk *d, struct desk_event *e_r)
 	}
 	if (d->lost && loop_now_ms() - d->tried_ms >= QUIET_MS)
 		(void)ask_store_channel(d);
-	if (d->pending_count == 0)
+	return LL_AGAIN;
+}
+
+enum ll_result
+desk_event(struct desk *d, struct desk_event *e_r)
+{
+	if (live_event(d, e_r) == LL_OK)
+		return LL_OK;
+	if (d->ended || d->pending_count == 0)
 		return LL_AGAIN;
 	*e_r = d->pending[0];
 	memmove(d->pending, d->pending + 1,
 	    --d->pending_count * sizeof d->pending[0]);
 	return LL_OK;
+}
+
+enum ll_result
+desk_await(struct desk *d, enum desk_event_kind kind, int ms,
+    struct desk_event *e_r)
+{
+	uint64_t now = loop_now_ms(), until = now + (uint64_t)ms;
+	struct pollfd p = { d->poll_fd, POLLIN, 0 };
+
+	for (;;) {
+		while (live_event(d, e_r) == LL_OK) {
+			if (e_r->kind == kind)
+				return LL_OK;
+			/* The end is told again by the channel itself. */
+			if (e_r->kind == DESK_END)
+				d->end_told = false;
+			else if (d->pending_count < ASIDE_MAX)
+				d->pending[d->pending_count++] = *e_r;
+			if (d->ended)
+				return LL_AGAIN;
+		}
+		now = loop_now_ms();
+		if (now >= until || d->lost)
+			return LL_AGAIN;
+		if (poll(&p, 1, (int)(until - now)) < 0 && errno != EINTR)
+			return LL_AGAIN;
+	}
 }

@@ -15,6 +15,7 @@
 
 #include "keys/derive.h"
 #include "keys/id.h"
+#include "keys/parse.h"
 #include "keys/result.h"
 #include "store/chan.h"
 #include "store/kind.h"
@@ -81,6 +82,12 @@ void desk_tell(struct desk *d, struct msg *request);
 /* The same as desk_ask for the agent (never repeated). */
 LL_MUST enum ll_result desk_ask_agent(struct desk *d, struct msg *request,
     struct msg **reply_r);
+/* Has the session start a letterlock-parse for one job, with the private keys
+ * of those formats (enum parse_format): *fd_r is the wire, the caller's.
+ * LL_LOCKED unless the vault is open or no key is needed; LL_BUSY when too many
+ * run. */
+LL_MUST enum ll_result desk_parse(struct desk *d, enum parse_job job,
+    const enum parse_format *formats, size_t count, int *fd_r);
 /* The sentence that came with the last failure, or ll_result_text's phrase
  * for r.  Valid until the next call. */
 const char *desk_words(const struct desk *d, enum ll_result r);
@@ -102,7 +109,9 @@ enum desk_event_kind {
 	DESK_END,         /* the session is gone: exit */
 	DESK_ACCOUNT,     /* disabled or reset: exit */
 	DESK_LOST,        /* the store is away; calls return LL_BUSY */
-	DESK_RESTORED     /* it is back: look at everything again */
+	DESK_RESTORED,    /* it is back: look at everything again */
+	DESK_FOUND        /* lookups of keys for address came to an end; count
+	                     of them go on */
 };
 
 struct desk_event {
@@ -112,6 +121,7 @@ struct desk_event {
 	enum delivery_state state;
 	enum event event;
 	char address[321];
+	uint64_t count;
 };
 
 /* One descriptor to poll for POLLIN.  Events may also have come while a reply
@@ -121,5 +131,9 @@ int desk_fd(const struct desk *d);
  * lost each call (at most twice a second) also asks for it, so call this at
  * least once a second then. */
 LL_MUST enum ll_result desk_event(struct desk *d, struct desk_event *e_r);
+/* Waits up to ms for an event of that kind and takes it out; others stay for
+ * desk_event.  LL_OK, LL_AGAIN: none came. */
+LL_MUST enum ll_result desk_await(struct desk *d, enum desk_event_kind kind,
+    int ms, struct desk_event *e_r);
 
 #endif

@@ -78,6 +78,8 @@ tell(struct line *l, const struct desk_event *e)
 	case DESK_RESTORED:
 		teletype_say(l->t, "\n* The store is back.\n");
 		break;
+	case DESK_FOUND:
+		break;
 	}
 }
 

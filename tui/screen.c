@@ -278,6 +278,9 @@ drain(void)
 			if (e.event == EVENT_FROZEN)
 				tell_frozen();
 			break;
+		case DESK_FOUND:
+			view_event(&e);
+			break;
 		}
 	}
 	if (inbox || !known)

@@ -1,0 +1,34 @@
+/*
+ * keyring.h - other people's keys, as a worker at its desk looks at them and
+ * keeps them.
+ */
+#ifndef LL_KEYRING_H
+#define LL_KEYRING_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "keys/result.h"
+#include "store/desk.h"
+#include "store/inspect.h"
+#include "store/kind.h"
+#include "store/msg.h"
+
+/* The certificates this house trusts, with their CRLs (a CA_LIST answer), for
+ * several keyring_inspect in a row; the caller destroys it. */
+LL_MUST enum ll_result keyring_authorities(struct desk *k, struct msg **m_r);
+
+/* Has a letterlock-parse of the session look at the bytes of one or more
+ * OpenPGP keys (armored or not) or of a certificate (PEM or DER), for that
+ * address ("@domain" for a whole one).  authorities: as above; NULL: asked
+ * for.  As inspect_run; finish *i_r in any case. */
+LL_MUST enum ll_result keyring_inspect(struct desk *k, const char *address,
+    const void *key, size_t len, const struct msg *authorities,
+    struct inspection *i_r);
+
+/* Keeps a key that is good (result LL_OK) for address; *flags_r (may be NULL)
+ * has PEERKEY_CHANGED when it will not be used before someone confirms it. */
+LL_MUST enum ll_result keyring_add(struct desk *k, const char *address,
+    const struct inspected *key, enum key_source source, uint64_t *flags_r);
+
+#endif
