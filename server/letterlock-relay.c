@@ -111,6 +111,10 @@ ask(struct relay *x, struct msg *request, struct msg **reply_r)
 	struct msg *reply = NULL;
 	enum ll_result r;
 
+	if (x->store == NULL) {
+		msg_destroy(request);
+		return LL_EOF;
+	}
 	r = chan_call(x->store, request, STORE_MS, &reply);
 	if (r != LL_OK) {
 		lost_store(x);
@@ -164,33 +168,98 @@ record(struct relay *x, struct tlv_view row, const struct relay_outcome *o)
 	return ask(x, m, NULL);
 }
 
+/* The finished mail of a row, from the store. */
+static enum ll_result
+open_mail(struct relay *x, struct tlv_view row, const struct queue_mail *mail,
+    struct relay_stream **s_r)
+{
+	struct msg *m = NULL, *reply = NULL;
+	const uint8_t *data;
+	struct id id;
+	size_t len = 0;
+	enum ll_result r;
+	int fd;
+
+	if (!view_id(row, F_QUEUE_ID, &id))
+		return LL_PROTO;
+	r = msg_create(MSG_REQUEST, OP_QUEUE_BLOB, &m);
+	if (r != LL_OK)
+		return r;
+	msg_put_id(m, F_QUEUE_ID, &id);
+	r = ask(x, m, &reply);
+	if (r != LL_OK)
+		return r;
+	data = view_bytes(msg_view(reply), F_DATA, &len);
+	fd = data == NULL ? msg_take_fd(reply, 0) : -1;
+	if (data == NULL && fd < 0)
+		r = LL_IO;
+	else
+		r = relay_stream_open(mail, data, len, fd, s_r);
+	msg_destroy(reply);
+	return r;
+}
+
+static void
+send_mail(struct relay *x, struct tlv_view row, const struct queue_row *q,
+    struct relay_outcome *o_r)
+{
+	struct relay_source mail = { NULL, 0, NULL, q->mail.hash };
+	struct id id;
+	enum ll_result r;
+
+	r = open_mail(x, row, &q->mail, &mail.stream);
+	if (r == LL_OK && view_id(row, F_QUEUE_ID, &id))
+		relay_way_send(x->way, q->to, &id, &mail, o_r);
+	else
+		relay_stream_failed(r == LL_PROTO ? LL_AUTH : r, o_r);
+	relay_stream_close(mail.stream);
+}
+
+static enum ll_result
+send_notice(struct relay *x, struct tlv_view row, const struct queue_row *q,
+    struct relay_outcome *o_r, const char **why_r)
+{
+	struct relay_source mail = { NULL, 0, NULL, NULL };
+	char *text = NULL;
+	struct id id;
+	enum ll_result r;
+
+	r = mail_build(&q->notice, &x->mail, &text, &mail.len, why_r);
+	if (r != LL_OK || !view_id(row, F_QUEUE_ID, &id))
+		return r;
+	mail.mail = text;
+	relay_way_send(x->way, q->to, &id, &mail, o_r);
+	sodium_memzero(text, mail.len);
+	free(text);
+	return LL_OK;
+}
+
 /* One row: opened, built, handed over. */
 static void
 hand_over(struct relay *x, struct tlv_view row, struct relay_outcome *o_r)
 {
-	struct secret payload = SECRET_NONE;
 	const char *why = "the queue row cannot be opened";
-	struct notice n;
-	char *mail = NULL;
-	size_t len = 0;
-	struct id id;
+	struct queue_row q;
 	enum ll_result r;
 
 	memset(o_r, 0, sizeof(*o_r));
-	r = queue_row_open(&x->root, row, &payload, &n);
-	if (r == LL_OK)
-		r = mail_build(&n, &x->mail, &mail, &len, &why);
-	if (r == LL_OK && view_id(row, F_QUEUE_ID, &id)) {
-		relay_way_send(x->way, n.to, &id, mail, len, o_r);
-		sodium_memzero(mail, len);
-		free(mail);
-	} else {
+	r = queue_row_open(&x->root, row, &q);
+	if (r == LL_OK && view_u64(row, F_ROUTE) == ROUTE_TLS) {
+		o_r->outcome = QUEUE_RETRY;
+		snprintf(o_r->words, sizeof(o_r->words), "%s",
+		    "no way out of here proves TLS");
+	} else if (r == LL_OK && q.is_mail) {
+		send_mail(x, row, &q, o_r);
+	} else if (r == LL_OK) {
+		r = send_notice(x, row, &q, o_r, &why);
+	}
+	if (r != LL_OK) {
 		o_r->outcome = r == LL_NOMEM || r == LL_IO ? QUEUE_RETRY :
 		    QUEUE_REFUSED;
 		snprintf(o_r->words, sizeof(o_r->words), "%s",
 		    why != NULL ? why : ll_result_text(r));
 	}
-	secret_finish(&payload);
+	queue_row_finish(&q);
 }
 
 static void

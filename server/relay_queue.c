@@ -10,8 +10,6 @@
 #include "keys/seal.h"
 #include "store/send.h"
 
-#define KIND_NOTIFICATION 1
-
 static struct seal_context
 context(const struct id *object, uint64_t day)
 {
@@ -90,42 +88,108 @@ number_of(struct tlv_view v, uint8_t tag, uint64_t *v_r)
 }
 
 static enum ll_result
-read_notice(struct tlv_view v, struct notice *n_r)
+bytes_of(struct tlv_view v, uint8_t tag, size_t len, const uint8_t **p_r)
 {
-	uint64_t kind = 0;
+	struct tlv_field f;
+	size_t at = 0;
 	enum ll_result r;
 
-	r = number_of(v, QT_KIND, &kind);
-	if (r == LL_OK && kind != KIND_NOTIFICATION)
-		r = LL_PROTO;
-	if (r == LL_OK)
-		r = text_of(v, QT_TO, &n_r->to);
-	if (r == LL_OK)
-		r = text_of(v, QT_LINK_PATH, &n_r->link_path);
+	r = tlv_find(v, tag, &at, &f);
+	if (r != LL_OK || f.len != len)
+		return LL_PROTO;
+	*p_r = f.data;
+	return LL_OK;
+}
+
+static enum ll_result
+id_of(struct tlv_view v, uint8_t tag, struct id *id_r)
+{
+	struct tlv_field f;
+	size_t at = 0;
+
+	if (tlv_find(v, tag, &at, &f) != LL_OK)
+		return LL_PROTO;
+	return tlv_id(&f, id_r);
+}
+
+/* Nobody writes in another's name: the row's sender, which the store took
+ * from the author's account, is who the text names. */
+static enum ll_result
+read_notice(struct tlv_view v, struct tlv_view row, struct notice *n_r)
+{
+	enum ll_result r;
+
+	n_r->mail_id = view_text(row, F_MAIL_ID);
+	n_r->date = (uint64_t)time(NULL);
+	r = text_of(v, QT_LINK_PATH, &n_r->link_path);
 	if (r == LL_OK)
 		r = text_of(v, QT_SENDER_NAME, &n_r->sender_name);
 	if (r == LL_OK)
 		r = text_of(v, QT_SENDER_EMAIL, &n_r->sender_email);
 	if (r == LL_OK)
 		r = number_of(v, QT_EXPIRES, &n_r->expires);
+	if (r == LL_OK && (strcasecmp(n_r->sender_email,
+	    view_text(row, F_EMAIL)) != 0 ||
+	    strcmp(n_r->sender_name, view_text(row, F_NAME)) != 0))
+		r = LL_PROTO;
 	return r;
+}
+
+static enum ll_result
+read_mail(struct tlv_view v, struct queue_mail *m_r)
+{
+	enum ll_result r;
+
+	r = bytes_of(v, QT_KEY, KEY_BYTES, &m_r->key);
+	if (r == LL_OK)
+		r = bytes_of(v, QT_HASH, RELAY_STREAM_HASH, &m_r->hash);
+	if (r == LL_OK)
+		r = id_of(v, QT_MESSAGE, &m_r->message);
+	if (r == LL_OK)
+		r = id_of(v, QT_OBJECT, &m_r->object);
+	if (r == LL_OK)
+		r = number_of(v, QT_BYTES, &m_r->bytes);
+	return r;
+}
+
+static enum ll_result
+read_payload(struct tlv_view row, struct queue_row *q)
+{
+	struct tlv_view v = { q->payload.data, q->payload.len };
+	uint64_t kind = 0;
+	enum ll_result r;
+
+	r = number_of(v, QT_KIND, &kind);
+	if (r == LL_OK)
+		r = text_of(v, QT_TO, &q->to);
+	/* the row's address is what the sender and the log are told of */
+	if (r == LL_OK && strcasecmp(q->to, view_text(row, F_ADDRESS)) != 0)
+		r = LL_PROTO;
+	if (r != LL_OK)
+		return r;
+	q->notice.to = q->to;
+	q->is_mail = kind == QUEUE_MAIL;
+	if (q->is_mail)
+		return read_mail(v, &q->mail);
+	if (kind != 0 && kind != QUEUE_NOTIFICATION)
+		return LL_PROTO;
+	return read_notice(v, row, &q->notice);
 }
 
 enum ll_result
 queue_row_open(const struct secret *root, struct tlv_view row,
-    struct secret *payload_r, struct notice *n_r)
+    struct queue_row *q_r)
 {
 	struct seal_context ctx;
 	struct secret sk = SECRET_NONE;
-	struct tlv_view v;
 	const uint8_t *p, *pk = view_hash(row, F_QUEUE_PK);
 	uint64_t day = view_u64(row, F_QUEUE_DAY);
 	struct id id;
 	size_t len;
 	enum ll_result r;
 
-	memset(n_r, 0, sizeof(*n_r));
-	*payload_r = (struct secret)SECRET_NONE;
+	memset(q_r, 0, sizeof(*q_r));
+	q_r->payload = (struct secret)SECRET_NONE;
 	p = view_bytes(row, F_WRAP, &len);
 	if (pk == NULL || p == NULL || !view_id(row, F_QUEUE_ID, &id))
 		return LL_PROTO;
@@ -140,23 +204,17 @@ queue_row_open(const struct secret *root, struct tlv_view row,
 	ctx = context(&id, day);
 	p = view_bytes(row, F_PAYLOAD, &len);
 	r = p == NULL ? LL_PROTO :
-	    seal_box_open(pk, sk.data, &ctx, p, len, payload_r);
-	if (r != LL_OK)
-		goto out;
-	v.data = payload_r->data;
-	v.len = payload_r->len;
-	r = read_notice(v, n_r);
-	/* The row's address is what the sender and the log are told of; and
-	 * nobody writes in another's name. */
-	if (r == LL_OK && (strcasecmp(n_r->to, view_text(row, F_ADDRESS)) != 0
-	    || strcasecmp(n_r->sender_email, view_text(row, F_EMAIL)) != 0 ||
-	    strcmp(n_r->sender_name, view_text(row, F_NAME)) != 0))
-		r = LL_PROTO;
-	n_r->mail_id = view_text(row, F_MAIL_ID);
-	n_r->date = (uint64_t)time(NULL);
+	    seal_box_open(pk, sk.data, &ctx, p, len, &q_r->payload);
+	if (r == LL_OK)
+		r = read_payload(row, q_r);
 out:
-	if (r != LL_OK)
-		secret_finish(payload_r);
 	secret_finish(&sk);
 	return r;
+}
+
+void
+queue_row_finish(struct queue_row *q)
+{
+	secret_finish(&q->payload);
+	memset(q, 0, sizeof(*q));
 }

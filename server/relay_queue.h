@@ -7,11 +7,13 @@
 #ifndef LL_RELAY_QUEUE_H
 #define LL_RELAY_QUEUE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "keys/result.h"
 #include "keys/secret.h"
 #include "server/relay_mail.h"
+#include "server/relay_stream.h"
 #include "store/msg.h"
 
 #define QUEUE_DAY_SECS 86400
@@ -20,10 +22,20 @@
 LL_MUST enum ll_result queue_key_request(const struct secret *root,
     uint64_t day, struct msg **m_r);
 
-/* Opens the payload of one leased row.  *n_r points into *payload_r (and the
- * row, for mail_id), which the caller finishes.  LL_AUTH when the row was not
- * sealed for this relay, LL_PROTO when its content makes no sense. */
+/* What an opened row says; everything points into payload or the row. */
+struct queue_row {
+	struct secret payload;
+	bool is_mail;              /* mail is meant, else notice */
+	const char *to;
+	struct notice notice;
+	struct queue_mail mail;
+};
+
+/* Opens the payload of one leased row; queue_row_finish it, also on failure.
+ * LL_AUTH when the row was not sealed for this relay, LL_PROTO when its
+ * content makes no sense. */
 LL_MUST enum ll_result queue_row_open(const struct secret *root,
-    struct tlv_view row, struct secret *payload_r, struct notice *n_r);
+    struct tlv_view row, struct queue_row *q_r);
+void queue_row_finish(struct queue_row *q);
 
 #endif

@@ -12,6 +12,7 @@
 
 #include "keys/id.h"
 #include "keys/result.h"
+#include "server/relay_stream.h"
 #include "store/kind.h"
 
 #define WORDS_MAX 1000             /* of the other server, kept */
@@ -44,10 +45,18 @@ void relay_way_close(struct relay_way *w);
 /* True for a directory. */
 bool relay_way_is_dir(const struct relay_way *w);
 
-/* Hands one mail (LF line ends) over to address to; id names the file in a
- * directory.  Blocks for at most 90 seconds. */
+/* One mail: len bytes of text with LF line ends, or a stream. */
+struct relay_source {
+	const char *mail;
+	size_t len;
+	struct relay_stream *stream;   /* when mail is NULL */
+	const uint8_t *hash;           /* SHA-256 of the stream */
+};
+
+/* Hands one mail over to address to; id names the file in a directory.
+ * Blocks for at most 90 seconds. */
 void relay_way_send(struct relay_way *w, const char *to, const struct id *id,
-    const char *mail, size_t len, struct relay_outcome *o_r);
+    const struct relay_source *mail, struct relay_outcome *o_r);
 
 /* --- the bodies of the above --- */
 
@@ -59,8 +68,11 @@ LL_MUST enum ll_result relay_smtp_open(const struct relay_settings *s,
 /* As relay_way_close. */
 void relay_smtp_close(struct relay_smtp *w);
 /* As relay_way_send. */
-void relay_smtp_send(struct relay_smtp *w, const char *to, const char *mail,
-    size_t len, struct relay_outcome *o_r);
+void relay_smtp_send(struct relay_smtp *w, const char *to,
+    const struct relay_source *mail, struct relay_outcome *o_r);
+
+/* The outcome of a stream that did not end well. */
+void relay_stream_failed(enum ll_result r, struct relay_outcome *o_r);
 
 /* "a.example" of an smtp URL is this machine: no TLS is demanded then. */
 bool relay_is_loopback(const char *url);

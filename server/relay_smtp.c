@@ -27,6 +27,10 @@ struct relay_smtp {
 	const char *mail;
 	size_t len, at;
 	bool was_newline;
+	struct relay_stream *stream;
+	const uint8_t *piece;      /* what is left of the stream's last */
+	size_t piece_len;
+	enum ll_result stream_end;
 	char verb[5];              /* the last command that we sent */
 	char words[WORDS_MAX + 1]; /* the last whole reply */
 	bool reply_open;           /* its last line is still to come */
@@ -70,6 +74,28 @@ read_password(const char *path, struct secret *out_r, const char **why_r)
 	return r;
 }
 
+/* The end is told to libcurl only when the stream was whole: its dot says
+ * that the mail is. */
+static size_t
+give_stream(struct relay_smtp *w, char *buffer, size_t room)
+{
+	size_t n;
+
+	if (w->piece_len == 0) {
+		w->stream_end = relay_stream_next(w->stream, &w->piece,
+		    &w->piece_len);
+		if (w->stream_end == LL_EOF)
+			return 0;
+		if (w->stream_end != LL_OK)
+			return CURL_READFUNC_ABORT;
+	}
+	n = w->piece_len < room ? w->piece_len : room;
+	memcpy(buffer, w->piece, n);
+	w->piece += n;
+	w->piece_len -= n;
+	return n;
+}
+
 /* libcurl wants the mail with CRLF; the dots are its own affair. */
 static size_t
 give_mail(char *buffer, size_t size, size_t count, void *arg)
@@ -78,6 +104,8 @@ give_mail(char *buffer, size_t size, size_t count, void *arg)
 	size_t room = size * count, n = 0;
 	char c;
 
+	if (w->stream != NULL)
+		return give_stream(w, buffer, room);
 	while (w->at < w->len && n < room) {
 		c = w->mail[w->at];
 		if (c == '\n' && !w->was_newline) {
@@ -302,9 +330,21 @@ judge(struct relay_smtp *w, CURLcode rc, struct relay_outcome *o_r)
 	free(clean);
 }
 
+static void
+add_hash(const uint8_t *hash, struct relay_outcome *o_r)
+{
+	char hex[2 * RELAY_STREAM_HASH + 1];
+	size_t at = strlen(o_r->words);
+
+	if (at > WORDS_MAX - 80)
+		at = WORDS_MAX - 80;
+	sodium_bin2hex(hex, sizeof(hex), hash, RELAY_STREAM_HASH);
+	snprintf(o_r->words + at, sizeof(o_r->words) - at, " sha256:%s", hex);
+}
+
 void
-relay_smtp_send(struct relay_smtp *w, const char *to, const char *mail,
-    size_t len, struct relay_outcome *o_r)
+relay_smtp_send(struct relay_smtp *w, const char *to,
+    const struct relay_source *mail, struct relay_outcome *o_r)
 {
 	char address[321], bracketed[330];
 	struct curl_slist *list = NULL;
@@ -318,9 +358,12 @@ relay_smtp_send(struct relay_smtp *w, const char *to, const char *mail,
 	}
 	snprintf(bracketed, sizeof(bracketed), "<%s>", address);
 	list = curl_slist_append(NULL, bracketed);
-	w->mail = mail;
-	w->len = len;
+	w->mail = mail->mail;
+	w->len = mail->len;
 	w->at = 0;
+	w->stream = mail->mail == NULL ? mail->stream : NULL;
+	w->piece_len = 0;
+	w->stream_end = LL_OK;
 	w->was_newline = false;
 	w->verb[0] = '\0';
 	w->words[0] = '\0';
@@ -333,4 +376,10 @@ relay_smtp_send(struct relay_smtp *w, const char *to, const char *mail,
 	curl_slist_free_all(list);
 	w->mail = NULL;
 	judge(w, rc, o_r);
+	if (w->stream != NULL && w->stream_end != LL_OK &&
+	    w->stream_end != LL_EOF)
+		relay_stream_failed(w->stream_end, o_r);
+	else if (rc == CURLE_OK && mail->hash != NULL)
+		add_hash(mail->hash, o_r);
+	w->stream = NULL;
 }

@@ -155,6 +155,15 @@ test_phrase(void **state)
 		    strchr(p, '\n') - p <= 76);
 }
 
+static const struct relay_source *
+text_mail(const char *text)
+{
+	static struct relay_source mail;
+
+	mail = (struct relay_source){ text, strlen(text), NULL, NULL };
+	return &mail;
+}
+
 static void
 test_directory(void **state)
 {
@@ -173,10 +182,10 @@ test_directory(void **state)
 	assert_int_equal(relay_way_open(&s, &w, &why), LL_OK);
 	id_random(&id);
 	id_text(&id, text);
-	relay_way_send(w, "b@x.example", &id, "one\n", 4, &o);
+	relay_way_send(w, "b@x.example", &id, text_mail("one\n"), &o);
 	assert_int_equal(o.outcome, QUEUE_SENT);
 	/* The same row again is the same file. */
-	relay_way_send(w, "b@x.example", &id, "two\n", 4, &o);
+	relay_way_send(w, "b@x.example", &id, text_mail("two\n"), &o);
 	assert_int_equal(o.outcome, QUEUE_SENT);
 	snprintf(file, sizeof(file), "%s/%s.eml", path, text);
 	f = fopen(file, "r");
@@ -187,7 +196,7 @@ test_directory(void **state)
 	assert_int_equal(unlink(file), 0);
 	assert_int_equal(rmdir(path), 0);
 	/* The directory is gone: try again later. */
-	relay_way_send(w, "b@x.example", &id, "x\n", 2, &o);
+	relay_way_send(w, "b@x.example", &id, text_mail("x\n"), &o);
 	assert_int_equal(o.outcome, QUEUE_RETRY);
 	assert_true(o.unreachable);
 	relay_way_close(w);
@@ -213,9 +222,9 @@ test_smtp_refuses(void **state)
 	assert_int_equal(relay_way_open(&s, &w, &why), LL_USAGE);
 	s.relay = "smtp://127.0.0.1:1";
 	assert_int_equal(relay_way_open(&s, &w, &why), LL_OK);
-	relay_way_send(w, "a@x.example>\r\nDATA", &id, "x\n", 2, &o);
+	relay_way_send(w, "a@x.example>\r\nDATA", &id, text_mail("x\n"), &o);
 	assert_int_equal(o.outcome, QUEUE_REFUSED);
-	relay_way_send(w, "a@x.example", &id, "x\n", 2, &o);
+	relay_way_send(w, "a@x.example", &id, text_mail("x\n"), &o);
 	assert_int_equal(o.outcome, QUEUE_RETRY);
 	assert_true(o.unreachable);
 	assert_true(strlen(o.words) > 0);
@@ -269,8 +278,8 @@ leased_row(const struct secret *root, const struct id *id, uint64_t day,
 static void
 test_queue_row(void **state)
 {
-	struct secret root, other, payload;
-	struct notice n;
+	struct secret root, other;
+	struct queue_row q;
 	struct id id;
 	struct msg *m;
 
@@ -280,34 +289,151 @@ test_queue_row(void **state)
 	id_random(&id);
 	m = leased_row(&root, &id, 20780, "Bob@partner.example",
 	    "ada@clinic.example");
-	assert_int_equal(queue_row_open(&root, msg_view(m), &payload, &n),
-	    LL_OK);
-	assert_string_equal(n.to, "bob@partner.example");
-	assert_string_equal(n.link_path, "/m/X/Y");
-	assert_string_equal(n.sender_name, "");
-	assert_int_equal(n.expires, 77);
-	assert_string_equal(n.mail_id, "m@x.example");
-	secret_finish(&payload);
-	assert_int_equal(queue_row_open(&other, msg_view(m), &payload, &n),
-	    LL_AUTH);
-	assert_null(payload.data);
+	assert_int_equal(queue_row_open(&root, msg_view(m), &q), LL_OK);
+	assert_false(q.is_mail);
+	assert_string_equal(q.to, "bob@partner.example");
+	assert_string_equal(q.notice.to, "bob@partner.example");
+	assert_string_equal(q.notice.link_path, "/m/X/Y");
+	assert_string_equal(q.notice.sender_name, "");
+	assert_int_equal(q.notice.expires, 77);
+	assert_string_equal(q.notice.mail_id, "m@x.example");
+	queue_row_finish(&q);
+	assert_int_equal(queue_row_open(&other, msg_view(m), &q), LL_AUTH);
+	queue_row_finish(&q);
 	msg_destroy(m);
 	/* sealed for somebody else than the row says */
 	m = leased_row(&root, &id, 20780, "carol@partner.example",
 	    "ada@clinic.example");
-	assert_int_equal(queue_row_open(&root, msg_view(m), &payload, &n),
-	    LL_PROTO);
-	assert_null(payload.data);
+	assert_int_equal(queue_row_open(&root, msg_view(m), &q), LL_PROTO);
+	queue_row_finish(&q);
 	msg_destroy(m);
 	/* in another's name than the message's author */
 	m = leased_row(&root, &id, 20780, "bob@partner.example",
 	    "eve@clinic.example");
-	assert_int_equal(queue_row_open(&root, msg_view(m), &payload, &n),
-	    LL_PROTO);
-	assert_null(payload.data);
+	assert_int_equal(queue_row_open(&root, msg_view(m), &q), LL_PROTO);
+	queue_row_finish(&q);
 	msg_destroy(m);
 	secret_finish(&root);
 	secret_finish(&other);
+}
+
+/* A mail sealed as its sender's worker does it, and what the row says. */
+struct sealed {
+	uint8_t key[KEY_BYTES], hash[RELAY_STREAM_HASH];
+	uint8_t *data;
+	size_t len;
+	struct queue_mail mail;
+};
+
+static void
+seal_mail(const char *text, size_t len, struct sealed *s)
+{
+	uint8_t ignored[HASH_BYTES];
+
+	randombytes_buf(s->key, sizeof(s->key));
+	crypto_hash_sha256(s->hash, (const uint8_t *)text, len);
+	s->mail.key = s->key;
+	s->mail.hash = s->hash;
+	s->mail.bytes = len;
+	id_random(&s->mail.message);
+	id_random(&s->mail.object);
+	assert_int_equal(seal_object_buffer(s->key, &s->mail.message,
+	    &s->mail.object, OBJECT_MAIL, text, len, &s->data, &s->len,
+	    ignored), LL_OK);
+}
+
+/* How the stream ends; *sum_r bytes came before. */
+static enum ll_result
+read_all(const struct sealed *s, bool by_file, size_t *sum_r)
+{
+	struct relay_stream *stream;
+	const uint8_t *p;
+	enum ll_result r;
+	size_t len;
+	FILE *f = NULL;
+	int fd = -1;
+
+	*sum_r = 0;
+	if (by_file) {
+		f = tmpfile();
+		assert_non_null(f);
+		assert_int_equal(fwrite(s->data, 1, s->len, f), s->len);
+		rewind(f);
+		fd = dup(fileno(f));
+	}
+	r = relay_stream_open(&s->mail, by_file ? NULL : s->data, s->len, fd,
+	    &stream);
+	while (r == LL_OK) {
+		r = relay_stream_next(stream, &p, &len);
+		if (r == LL_OK)
+			assert_true(len > 0 && len <= SEAL_CHUNK);
+		*sum_r += len;
+	}
+	relay_stream_close(stream);
+	if (f != NULL)
+		fclose(f);
+	return r;
+}
+
+static void
+test_stream(void **state)
+{
+	static const struct {
+		const char *text;
+		enum ll_result end;
+	} rows[] = {
+		{ "A: b\r\n\r\nbody\r\n", LL_EOF },
+		{ "A: b\r\n\r\n.\r\n", LL_EOF },
+		{ "A: b\r\n\r\nbody", LL_PROTO },
+		{ "A: b\r\n\r\nbody\r", LL_PROTO },
+		{ "A: b\r\n\r\nbody\n.\r\n", LL_PROTO },
+		{ "A: b\r\n\r\nbody\r.\r\n", LL_PROTO },
+		{ "A: b\r\n\r\nbody\r\r\n", LL_PROTO },
+		{ "\n", LL_PROTO },
+	};
+	struct sealed s;
+	size_t i, sum;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		seal_mail(rows[i].text, strlen(rows[i].text), &s);
+		assert_int_equal(read_all(&s, false, &sum), rows[i].end);
+		assert_int_equal(read_all(&s, true, &sum), rows[i].end);
+		free(s.data);
+	}
+}
+
+static void
+test_stream_is_what_was_named(void **state)
+{
+	const size_t len = 3 * SEAL_CHUNK;
+	char *text = malloc(len);
+	struct sealed s;
+	size_t i, sum, whole;
+
+	(void)state;
+	assert_non_null(text);
+	for (i = 0; i < len; i++)
+		text[i] = i % 64 == 62 ? '\r' : i % 64 == 63 ? '\n' : 'x';
+	seal_mail(text, len, &s);
+	whole = s.len;
+	assert_int_equal(read_all(&s, true, &sum), LL_EOF);
+	assert_int_equal(sum, len);
+	for (s.len = 0; s.len < whole; s.len += 20011)
+		assert_int_equal(read_all(&s, s.len % 2, &sum), LL_AUTH);
+	s.len = whole;
+	s.data[whole / 2] ^= 1;
+	assert_int_equal(read_all(&s, true, &sum), LL_AUTH);
+	s.data[whole / 2] ^= 1;
+	s.hash[5] ^= 1;
+	assert_int_equal(read_all(&s, true, &sum), LL_AUTH);
+	s.hash[5] ^= 1;
+	s.mail.bytes--;
+	assert_int_equal(read_all(&s, true, &sum), LL_AUTH);
+	s.mail.bytes += 2;
+	assert_int_equal(read_all(&s, true, &sum), LL_AUTH);
+	free(s.data);
+	free(text);
 }
 
 int
@@ -321,6 +447,8 @@ main(void)
 		cmocka_unit_test(test_directory),
 		cmocka_unit_test(test_smtp_refuses),
 		cmocka_unit_test(test_queue_row),
+		cmocka_unit_test(test_stream),
+		cmocka_unit_test(test_stream_is_what_was_named),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
