@@ -82,6 +82,13 @@ HANDLER(portal_commit);
 HANDLER(portal_reply);
 HANDLER(portal_end);
 HANDLER(portal_drop);
+/* intake.c */
+HANDLER(intake_who);
+HANDLER(intake_blob);
+HANDLER(intake_commit);
+HANDLER(intake_drop);
+HANDLER(intake_take);
+HANDLER(intake_bounce);
 /* house.c */
 HANDLER(house_status);
 HANDLER(house_queue);

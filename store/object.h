@@ -20,15 +20,19 @@ LL_MUST enum ll_result object_upload_new(struct store *s, struct request *q,
 /* BLOB_COMMIT, PORTAL_COMMIT. */
 LL_MUST enum ll_result object_upload_end(struct store *s, struct request *q,
     const struct object_place *place);
+/* For whom the asker began the upload that OBJECT_ID names; false: there is
+ * none. */
+bool object_upload_owner(struct store *s, const struct request *q,
+    struct id *owner_r);
 /* Gives up an upload of that peer that was not committed; false when there is
  * none. */
 bool object_upload_cancel(struct store *s, const struct peer *p,
     const struct id *object);
-/* Forgets uploads through the portal whose token has ended since. */
+/* Forgets uploads of portal and intake that nothing can come of any more. */
 void object_upload_expire(struct store *s, uint64_t now);
-/* Every OBJECT of a SEND or PORTAL_REPLY: inserts those with DATA, checks that
- * the others were uploaded to that place; puts them in order and removes what
- * was uploaded there and is not named. */
+/* Every OBJECT of a SEND, PORTAL_REPLY or INTAKE_TAKE: inserts those with DATA,
+ * checks that the others were uploaded to that place; puts them in order and
+ * removes what was uploaded there and is not named. */
 LL_MUST enum ll_result object_attach(struct store *s, struct request *q,
     const struct object_place *place);
 /* All OBJECT fields of a message (or draft) into m; small data comes along

@@ -14,6 +14,7 @@
 #define WORKER P(PEER_WORKER)
 #define RELAY P(PEER_RELAY)
 #define PORTAL P(PEER_PORTAL)
+#define INTAKE P(PEER_INTAKE)
 #define LOCAL P(PEER_LOCAL)
 
 #define R(role) (1u << (role))
@@ -155,6 +156,18 @@ const struct op_rule op_rules[] = {
 	    "leaving the page is no event", portal_end },
 	{ OP_PORTAL_DROP, PORTAL, NOBODY, NEED_NOTHING, 0, passing,
 	    portal_drop },
+
+	{ OP_INTAKE_WHO, INTAKE, NOBODY, NEED_NOTHING, 0, reads, intake_who },
+	{ OP_INTAKE_BLOB, INTAKE, NOBODY, NEED_NOTHING, 0, passing,
+	    intake_blob },
+	{ OP_INTAKE_COMMIT, INTAKE, NOBODY, NEED_NOTHING, OP_WRITES, upload,
+	    intake_commit },
+	{ OP_INTAKE_DROP, INTAKE, NOBODY, NEED_NOTHING, 0, passing,
+	    intake_drop },
+	{ OP_INTAKE_TAKE, INTAKE, NOBODY, NEED_NOTHING, OP_WRITES, NULL,
+	    intake_take },
+	{ OP_INTAKE_BOUNCE, INTAKE, NOBODY, NEED_NOTHING, OP_WRITES, NULL,
+	    intake_bounce },
 };
 
 const size_t op_rule_count = sizeof(op_rules) / sizeof(op_rules[0]);

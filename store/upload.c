@@ -19,17 +19,18 @@
 #include "store/object.h"
 
 #define UPLOADS_MAX 16           /* at once, of one peer */
-/* The portal is one peer for all outsiders: there they are counted by the
- * link that was opened, so that nobody's uploads keep the others waiting. */
+/* Portal and intake are one peer each for all outsiders: at the portal they are
+ * counted by the link that was opened, so that nobody's uploads keep the
+ * others waiting. */
 #define LINK_UPLOADS_MAX 4
-#define PORTAL_UPLOADS_MAX 128
-#define PORTAL_UPLOAD_SECS 4000  /* a little longer than its token is good */
+#define OUTSIDE_UPLOADS_MAX 128
+#define OUTSIDE_UPLOAD_SECS 4000  /* a little longer than its token is good */
 #define OBJECTS_MAX 200          /* of one draft; some may be given up */
 
 struct object_upload {
 	struct object_upload *next;
 	struct peer *peer;
-	struct id object, message;
+	struct id object, message, owner;
 	struct id delivery;      /* portal: the link's; zero otherwise */
 	uint64_t since;
 	int fd;
@@ -187,10 +188,15 @@ object_fits(struct store *s, struct request *q, const struct id *owner,
 }
 
 static bool
+is_outside(const struct peer *p)
+{
+	return p->role == PEER_PORTAL || p->role == PEER_INTAKE;
+}
+
+static bool
 may_upload(const struct store *s, const struct peer *p,
     const struct id *delivery)
 {
-	const bool portal = p->role == PEER_PORTAL;
 	const struct object_upload *u;
 	unsigned all = 0, here = 0;
 
@@ -201,7 +207,7 @@ may_upload(const struct store *s, const struct peer *p,
 		here += delivery != NULL && id_equal(&u->delivery, delivery);
 	}
 	return here < LINK_UPLOADS_MAX &&
-	    all < (portal ? PORTAL_UPLOADS_MAX : UPLOADS_MAX);
+	    all < (is_outside(p) ? OUTSIDE_UPLOADS_MAX : UPLOADS_MAX);
 }
 
 enum ll_result
@@ -224,6 +230,7 @@ object_upload_new(struct store *s, struct request *q,
 		return LL_NOMEM;
 	id_random(&u->object);
 	u->message = place->message;
+	u->owner = place->owner;
 	if (place->delivery != NULL)
 		u->delivery = *place->delivery;
 	u->since = q->now;
@@ -266,8 +273,8 @@ object_upload_expire(struct store *s, uint64_t now)
 	struct object_upload **at = &s->uploads;
 
 	while (*at != NULL) {
-		if ((*at)->peer->role == PEER_PORTAL &&
-		    (*at)->since + PORTAL_UPLOAD_SECS < now)
+		if (is_outside((*at)->peer) &&
+		    (*at)->since + OUTSIDE_UPLOAD_SECS < now)
 			forget(s, at);
 		else
 			at = &(*at)->next;
@@ -327,6 +334,33 @@ insert_file(struct store *s, struct request *q,
 	return r == LL_OK ? object_charge(s, &place->owner, bytes, true) : r;
 }
 
+/* The upload of that peer that OBJECT_ID names; NULL behind it when none is. */
+static struct object_upload **
+find_upload(struct store *s, const struct request *q)
+{
+	struct object_upload **at;
+	struct id object;
+
+	if (!view_id(q->v, F_OBJECT_ID, &object))
+		memset(&object, 0, sizeof(object));
+	for (at = &s->uploads; *at != NULL; at = &(*at)->next)
+		if ((*at)->peer == q->peer &&
+		    id_equal(&(*at)->object, &object))
+			break;
+	return at;
+}
+
+bool
+object_upload_owner(struct store *s, const struct request *q,
+    struct id *owner_r)
+{
+	struct object_upload *const *at = find_upload(s, q);
+
+	if (*at != NULL)
+		*owner_r = (*at)->owner;
+	return *at != NULL;
+}
+
 enum ll_result
 object_upload_end(struct store *s, struct request *q,
     const struct object_place *place)
@@ -340,10 +374,7 @@ object_upload_end(struct store *s, struct request *q,
 	if (!view_id(q->v, F_OBJECT_ID, &object) ||
 	    view_hash(q->v, F_HASH) == NULL)
 		return LL_USAGE;
-	for (at = &s->uploads; *at != NULL; at = &(*at)->next)
-		if ((*at)->peer == q->peer &&
-		    id_equal(&(*at)->object, &object))
-			break;
+	at = find_upload(s, q);
 	if (*at == NULL || !id_equal(&(*at)->message, &place->message))
 		return LL_NOTFOUND;
 	if (fstat((*at)->fd, &st) != 0)

@@ -50,6 +50,9 @@ static const struct {
 	{ OP_PORTAL_BLOB, "p" }, { OP_PORTAL_COMMIT, "p" },
 	{ OP_PORTAL_REPLY, "p" }, { OP_PORTAL_END, "p" },
 	{ OP_PORTAL_DROP, "p" },
+	{ OP_INTAKE_WHO, "i" }, { OP_INTAKE_BLOB, "i" },
+	{ OP_INTAKE_COMMIT, "i" }, { OP_INTAKE_DROP, "i" },
+	{ OP_INTAKE_TAKE, "i" }, { OP_INTAKE_BOUNCE, "i" },
 };
 
 static bool
