@@ -69,6 +69,11 @@ HANDLER(delivery_reissue);
 HANDLER(queue_lease);
 HANDLER(queue_result);
 HANDLER(queue_key);
+/* finding.c */
+HANDLER(finding_list);
+HANDLER(finding_seen);
+HANDLER(finding_lease);
+HANDLER(finding_result);
 /* link.c, portal.c */
 HANDLER(link_look);
 HANDLER(link_try);

@@ -12,8 +12,8 @@ OBJS_storeprogram = store/db.o store/schema.o store/serve.o store/group.o \
   store/bind.o store/vaults.o store/enroll.o store/sshkeys.o store/users.o \
   store/boxes.o store/drafts.o store/object.o store/upload.o store/plan.o \
   store/send.o store/status.o store/delivery.o store/queue.o store/link.o \
-  store/portal.o store/intake.o store/sweep.o store/backup.o store/house.o \
-  store/setup.o
+  store/portal.o store/intake.o store/finding.o store/finding_board.o \
+  store/sweep.o store/backup.o store/house.o store/setup.o
 OBJS_letterlock-store = store/letterlock-store.o $(OBJS_storeprogram)
 LIBS_letterlock-store = -lsqlite3
 
@@ -22,7 +22,7 @@ define store_test
 OBJS_$(1) = tests/unit/storekit.o
 LIBS_$(1) = -lsqlite3
 endef
-$(foreach t,send auth link roles crash blob lease limits intake,\
+$(foreach t,send auth link roles crash blob lease limits intake finding,\
   $(eval $(call store_test,test_store_$(t))))
 
 $(B)/tests/unit/shim_disk.so: tests/unit/shim_disk.c

@@ -30,6 +30,7 @@ static const char partial[] = "logged as a whole when the login is done";
 static const char private[] = "the user's own filing and drafts";
 static const char upload[] = "logged with the message that takes it";
 static const char relaying[] = "logged with the outcome";
+static const char finding[] = "a search is no event of a message";
 static const char counted[] = "logged when the try is judged";
 
 const struct op_rule op_rules[] = {
@@ -106,6 +107,11 @@ const struct op_rule op_rules[] = {
 	{ OP_PURGE, WORKER, STAFF, NEED_BOUND, OP_WRITES, NULL, boxes_purge },
 	{ OP_COUNTS, WORKER, STAFF, NEED_BOUND, 0, reads, boxes_counts },
 
+	{ OP_FINDINGS, WORKER, STAFF, NEED_BOUND, OP_WRITES, finding,
+	    finding_list },
+	{ OP_FINDING_SEEN, WORKER, STAFF, NEED_BOUND, OP_WRITES, finding,
+	    finding_seen },
+
 	{ OP_USER_ADD, WORKER | LOCAL, ADMIN, NEED_BOUND, OP_WRITES, NULL,
 	    users_add },
 	{ OP_USER_LIST, WORKER | LOCAL, ADMIN, NEED_BOUND, 0, reads,
@@ -132,6 +138,11 @@ const struct op_rule op_rules[] = {
 	    queue_result },
 	{ OP_QUEUE_KEY, RELAY, NOBODY, NEED_NOTHING, OP_WRITES,
 	    "the key of a day is no event of a message", queue_key },
+
+	{ OP_FIND_LEASE, RELAY, NOBODY, NEED_NOTHING, OP_WRITES, finding,
+	    finding_lease },
+	{ OP_FIND_RESULT, RELAY, NOBODY, NEED_NOTHING, OP_WRITES, finding,
+	    finding_result },
 
 	{ OP_LINK_LOOK, PORTAL, NOBODY, NEED_NOTHING, 0, reads, link_look },
 	{ OP_LINK_TRY, PORTAL, NOBODY, NEED_NOTHING, OP_WRITES | OP_ONCE,

@@ -74,6 +74,7 @@ struct store {
 	struct lease_queue *leases;
 	struct object_upload *uploads;
 	struct backup *backup;
+	struct finding_board *board;
 	int data, blobs, lock;   /* descriptors: DIR, DIR/blobs, DIR/lock */
 	struct secret pepper, totp_key;
 	uint64_t next_release_ms; /* when the sweep is to look, 0: not set */
@@ -85,6 +86,7 @@ struct store {
 	char path[4097];
 	char org[200];
 	uint64_t undo_secs, expiry_days, attachment_max, quota;
+	unsigned search;         /* bits 1 << enum lookup */
 	unsigned kdf_memory_mib, kdf_passes, muc_memory_mib, kdf_runs;
 };
 

@@ -9,6 +9,8 @@
 
 #include "keys/kdf.h"
 #include "store/backup.h"
+#include "store/finding.h"
+#include "store/finding_board.h"
 #include "store/group.h"
 #include "store/lease.h"
 #include "store/object.h"
@@ -86,6 +88,8 @@ setup_configure(struct store *s, const struct msg *m,
 	s->kdf_runs = (unsigned)number_of(v, "kdf_runs", 2);
 	if (s->kdf_runs == 0)
 		s->kdf_runs = 1;
+	s->search = finding_search(text_of(v, "key_search"),
+	    text_of(v, "keyserver"));
 	*role_r = strcmp(text_of(v, "role"), "local") == 0 ? PEER_LOCAL :
 	    PEER_DAEMON;
 	r = key_of(v, LABEL_ROOT_PEPPER, &s->pepper);
@@ -170,6 +174,8 @@ setup_open(struct store *s, const char **why_r)
 		r = group_create(s);
 	if (r == LL_OK)
 		r = lease_create(s);
+	if (r == LL_OK)
+		r = board_create(s);
 	return r;
 }
 
@@ -186,6 +192,7 @@ setup_close(struct store *s)
 		backup_forget(s, NULL);
 	object_forget(s, NULL);
 	lease_destroy(s);
+	board_destroy(s);
 	group_destroy(s);
 	loop_destroy(s->loop);
 	chan_destroy(s->parent);

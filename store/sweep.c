@@ -1,4 +1,5 @@
 #include "store/delivery.h"
+#include "store/finding.h"
 #include "store/link.h"
 #include "store/object.h"
 #include "store/queue.h"
@@ -67,6 +68,8 @@ clear_up(struct store *s, uint64_t now)
 		r = queue_sweep(s, now);
 	if (r == LL_OK)
 		r = object_sweep(s, now);
+	if (r == LL_OK)
+		r = finding_sweep(s, now);
 	object_upload_expire(s, now);
 	return r;
 }
@@ -96,10 +99,14 @@ static void
 on_relay_gone(void *arg)
 {
 	struct store *s = arg;
+	enum ll_result r;
 
 	if (serve_job(s) != LL_OK)
 		return;
-	serve_job_end(s, queue_return(s, store_now()));
+	r = queue_return(s, store_now());
+	if (r == LL_OK)
+		r = finding_return(s);
+	serve_job_end(s, r);
 	event_queue(s);
 }
 

@@ -128,6 +128,7 @@ launch(struct kit *k)
 	config_number(m, "kdf_memory_mib", MEMORY_MIB);
 	config_number(m, "muc_kdf_memory_mib", MEMORY_MIB);
 	config_number(m, "kdf_passes", 1);
+	config(m, "key_search", k->search != NULL ? k->search : "off");
 	if (k->quota > 0)
 		config_number(m, "quota", k->quota);
 	if (k->attachment_max > 0)

@@ -20,6 +20,7 @@ struct kit {
 	unsigned undo_secs;
 	const char *preload;     /* LD_PRELOAD for the store, or NULL */
 	uint64_t quota, attachment_max;
+	const char *search;      /* key_search, NULL: off */
 };
 
 struct kit_user {

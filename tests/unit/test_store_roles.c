@@ -44,6 +44,8 @@ static const struct {
 	{ OP_LOCAL_ENROL, "l" }, { OP_LOCAL_COMMIT, "l" },
 	{ OP_QUEUE_LEASE, "r" }, { OP_QUEUE_RESULT, "r" },
 	{ OP_QUEUE_KEY, "r" },
+	{ OP_FINDINGS, "w" }, { OP_FINDING_SEEN, "w" },
+	{ OP_FIND_LEASE, "r" }, { OP_FIND_RESULT, "r" },
 	{ OP_LINK_LOOK, "p" }, { OP_LINK_TRY, "p" }, { OP_LINK_PROVE, "p" },
 	{ OP_LINK_CANCEL, "p" }, { OP_PORTAL_FETCH, "p" },
 	{ OP_PORTAL_OBJECT, "p" }, { OP_PORTAL_READ, "p" },
