@@ -38,6 +38,8 @@ OBJS_letterlock-relay = server/letterlock-relay.o server/child.o $(OBJS_relay)
 LIBS_letterlock-relay = -lcurl
 OBJS_test_relay = $(OBJS_relay)
 LIBS_test_relay = -lcurl
+OBJS_test_relay_dns = server/relay_dns.o server/net.o
+LIBS_test_relay_dns = -lunbound
 
 # letterlock-portal
 OBJS_portal = $(addprefix server/,portal_answer.o portal_conn.o portal_file.o \
