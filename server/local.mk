@@ -32,7 +32,7 @@ OBJS_fuzz_sftp = $(OBJS_sftp)
 
 # letterlock-relay
 OBJS_relay = $(addprefix server/,relay_mail.o relay_queue.o relay_send.o \
-  relay_smtp.o relay_stream.o)
+  relay_smtp.o relay_stream.o relay_web.o net.o)
 PROGRAMS += letterlock-relay
 OBJS_letterlock-relay = server/letterlock-relay.o server/child.o $(OBJS_relay)
 LIBS_letterlock-relay = -lcurl

@@ -253,6 +253,32 @@ net_is_loopback(const struct net_addr *a)
 	return memcmp(a, &one, sizeof(one)) == 0;
 }
 
+/* What is no host of the Internet: RFC 6890 and its registries.  Of IPv6 only
+ * 2000::/3 is given out, and NAT64's prefix leads to IPv4. */
+static const char not_public_v4[] =
+    "0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 "
+    "172.16.0.0/12 192.0.0.0/24 192.0.2.0/24 192.88.99.0/24 192.168.0.0/16 "
+    "198.18.0.0/15 198.51.100.0/24 203.0.113.0/24 224.0.0.0/4 240.0.0.0/4";
+static const char not_public_v6[] = "2001::/23 2001:db8::/32 2002::/16 "
+    "3fff::/20";
+static const uint8_t nat64[12] = { 0, 0x64, 0xff, 0x9b };
+
+bool
+net_is_public(const struct net_addr *a)
+{
+	struct net_addr inner = *a;
+	struct net_list list;
+
+	if (memcmp(a->b, nat64, sizeof(nat64)) == 0)
+		memcpy(inner.b, v4_prefix, sizeof(v4_prefix));
+	if (is_v4(&inner))
+		return net_list_parse(not_public_v4, &list) == LL_OK &&
+		    !net_list_has(&list, &inner);
+	return (a->b[0] & 0xe0) == 0x20 &&
+	    net_list_parse(not_public_v6, &list) == LL_OK &&
+	    !net_list_has(&list, a);
+}
+
 bool
 net_host_is_loopback(const char *host)
 {

@@ -52,6 +52,10 @@ unsigned net_port(const struct sockaddr_storage *sa);
 /* What limits count as one source: an IPv4 address, an IPv6 /64. */
 void net_source(const struct net_addr *a, struct net_addr *source_r);
 bool net_is_loopback(const struct net_addr *a);
+/* True for an address that any host of the Internet may have: not private,
+ * loopback, link-local, multicast, reserved or documentation (RFC 6890), nor an
+ * IPv6 form of such an IPv4 address. */
+bool net_is_public(const struct net_addr *a);
 
 /* Host and port of URL (scheme://host[:port][/...]) into host (room bytes,
  * brackets of IPv6 taken off); *port_r is 0 when it names none.  LL_USAGE. */

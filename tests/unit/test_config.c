@@ -267,6 +267,53 @@ test_networks(void **state)
 }
 
 static void
+test_public_addresses(void **state)
+{
+	static const struct {
+		const char *address;
+		bool is_public;
+	} rows[] = {
+		{ "1.1.1.1", true }, { "9.9.9.9", true },
+		{ "11.0.0.1", true }, { "100.63.255.255", true },
+		{ "100.128.0.1", true }, { "172.15.0.1", true },
+		{ "172.32.0.1", true }, { "192.169.0.1", true },
+		{ "223.255.255.255", true },
+		{ "[2a00:1450::1]", true }, { "[2001:4860::1]", true },
+		{ "[64:ff9b::101:101]", true },
+		{ "0.0.0.0", false }, { "10.1.2.3", false },
+		{ "100.64.0.1", false }, { "100.127.255.255", false },
+		{ "127.0.0.1", false }, { "127.77.1.1", false },
+		{ "169.254.169.254", false }, { "172.16.0.1", false },
+		{ "172.31.255.255", false }, { "192.0.2.1", false },
+		{ "192.168.1.1", false }, { "198.19.0.1", false },
+		{ "203.0.113.9", false }, { "224.0.0.1", false },
+		{ "255.255.255.255", false },
+		{ "[::]", false }, { "[::1]", false }, { "[fe80::1]", false },
+		{ "[fd00::1]", false }, { "[ff02::1]", false },
+		{ "[2001:db8::1]", false }, { "[2001::1]", false },
+		{ "[2002:7f00:1::]", false }, { "[::127.0.0.1]", false },
+		{ "[::ffff:127.0.0.1]", false },
+		{ "[::ffff:10.0.0.1]", false },
+		{ "[64:ff9b::a00:1]", false }, { "[64:ff9b:1::1]", false },
+		{ "[100::1]", false }, { "[3fff::1]", false },
+	};
+	struct sockaddr_storage sa;
+	char text[NET_TEXT];
+	struct net_addr a;
+	socklen_t len;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		snprintf(text, sizeof(text), "%s:443", rows[i].address);
+		assert_ok(net_listen_parse(text, strlen(text), &sa, &len));
+		assert_true(net_addr_of(&sa, &a));
+		if (net_is_public(&a) != rows[i].is_public)
+			fail_msg("%s", rows[i].address);
+	}
+}
+
+static void
 test_urls(void **state)
 {
 	static const struct {
@@ -318,6 +365,7 @@ main(void)
 		cmocka_unit_test(test_long_line),
 		cmocka_unit_test(test_print),
 		cmocka_unit_test(test_networks),
+		cmocka_unit_test(test_public_addresses),
 		cmocka_unit_test(test_urls),
 	};
 
