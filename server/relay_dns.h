@@ -66,7 +66,8 @@ struct dns_addresses {
 
 /* The addresses of a host, IPv6 first, at most half of the room each, those
  * left out that are not of the public Internet unless the networks given at
- * dns_open have them.  LL_DENIED: there are only such ones.  Else as dns_ask. */
+ * dns_open have them.  LL_DENIED: there are only such ones.
+ * Else as dns_ask. */
 LL_MUST enum ll_result dns_addresses(struct relay_dns *d, const char *host,
     unsigned port, struct dns_addresses *a_r);
 
