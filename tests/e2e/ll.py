@@ -644,14 +644,15 @@ def make_key(house, name="id", kind="ed25519"):
 
 
 class Screen:
-    """A terminal emulator (pyte) around an ssh client on a pty."""
+    """A terminal emulator (pyte) around a client on a pty."""
 
-    def __init__(self, ssh_words, cols=80, rows=24, term="xterm-256color"):
+    def __init__(self, words, cols=80, rows=24, term="xterm-256color",
+                 program="ssh"):
         import pexpect
         import pyte
         self.emulator = pyte.Screen(cols, rows)
         self.stream = pyte.ByteStream(self.emulator)
-        self.child = pexpect.spawn("ssh", ssh_words, env=dict(
+        self.child = pexpect.spawn(program, words, env=dict(
             ENV, TERM=term, LC_ALL="C.UTF-8", SSH_ASKPASS_REQUIRE="never"),
             dimensions=(rows, cols), timeout=20)
         self.child.delaybeforesend = None
