@@ -39,6 +39,8 @@ void mime_decode(const struct mime_entity *e, struct tlv_out *o);
 /* Text of a charset as UTF-8, CRLF as LF; what has no meaning becomes
  * U+FFFD. */
 void mime_utf8(const char *charset, struct tlv_view text, struct tlv_out *o);
+/* Whether the letters of that charset are known; "" counts as UTF-8. */
+bool mime_charset_known(const char *charset);
 /* A header value with its encoded words (RFC 2047) as UTF-8. */
 void mime_words(const char *value, struct tlv_out *o);
 /* The one address of a From value into room bytes; false when there is none

@@ -116,6 +116,19 @@ western(uint8_t c)
 	return c >= 0x80 && c < 0xa0 ? high[c - 0x80] : c;
 }
 
+bool
+mime_charset_known(const char *charset)
+{
+	static const char *const known[] = { "", "utf-8", "us-ascii",
+		"iso-8859-1", "iso-8859-15", "windows-1252" };
+	size_t i;
+
+	for (i = 0; i < sizeof known / sizeof *known; i++)
+		if (strcmp(charset, known[i]) == 0)
+			return true;
+	return false;
+}
+
 void
 mime_utf8(const char *charset, struct tlv_view text, struct tlv_out *o)
 {

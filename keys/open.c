@@ -231,6 +231,7 @@ put_head(struct job *job, struct tlv_view outer, const struct layers *l)
 		{ "To", PARSE_F_TO }, { "Cc", PARSE_F_CC },
 		{ "Date", PARSE_F_TEXT }, { "Message-ID", PARSE_F_MESSAGE_ID },
 		{ "In-Reply-To", PARSE_F_IN_REPLY_TO },
+		{ "Reply-To", PARSE_F_REPLY_TO },
 	};
 	char value[MIME_FIELD_MAX], address[256];
 	struct mime_entity in, out;
@@ -291,6 +292,8 @@ open_job(struct job *job)
 	if (r == LL_OK && l.weak && l.signature == 0)
 		open_warn(job, "It is encrypted in a way that does not show a "
 		    "change on the way, and not signed.");
+	if (r == LL_OK && l.weak)
+		tlv_put_u64(&job->result, PARSE_F_WEAK, 1);
 	if (r == LL_OK) {
 		put_head(job, whole, &l);
 		r = open_walk(job, l.inside, l.signature);

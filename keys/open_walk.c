@@ -11,7 +11,8 @@ struct walk {
 	struct out *out;
 	uint32_t parts;
 	uint64_t bytes;
-	bool told_depth;
+	bool told_depth, told_charset;
+	bool html_is_file;           /* the same stands there as plain text */
 };
 
 static enum ll_result walk(struct walk *w, struct tlv_view whole,
@@ -79,6 +80,12 @@ put_text(struct walk *w, const struct mime_entity *e, bool html,
 	tlv_out_init(&utf8, JOB_OPENED_MAX);
 	tlv_out_init(&plain, JOB_OPENED_MAX);
 	mime_decode(e, &raw);
+	if (!w->told_charset && !mime_charset_known(e->charset) &&
+	    !utf8_valid((const char *)raw.data, raw.len)) {
+		open_warn(w->job, "Text in a character set that is not known "
+		    "here: some letters may be wrong.");
+		w->told_charset = true;
+	}
 	mime_utf8(e->charset, job_view(&raw), &utf8);
 	if (html && utf8.err == LL_OK)
 		mime_html(job_view(&utf8), &plain);
@@ -128,18 +135,37 @@ put_message(struct walk *w, const struct mime_entity *e, unsigned depth,
 	return r;
 }
 
+static bool
+has_plain(const struct mime_entity *e)
+{
+	struct mime_entity part;
+	struct tlv_view v;
+	size_t at = 0;
+
+	while (mime_part(e->body, e->boundary, &at, &v)) {
+		mime_read(v, &part);
+		if (strcmp(part.type, "text/plain") == 0 && !part.attachment)
+			return true;
+	}
+	return false;
+}
+
 static enum ll_result
 walk_parts(struct walk *w, const struct mime_entity *e, unsigned depth,
     uint64_t signature)
 {
 	struct tlv_view part;
+	const bool before = w->html_is_file;
 	enum ll_result r = LL_OK;
 	size_t at = 0, n = 0;
 
+	if (strcmp(e->type, "multipart/alternative") == 0 && has_plain(e))
+		w->html_is_file = true;
 	while (r == LL_OK && mime_part(e->body, e->boundary, &at, &part)) {
 		r = walk(w, part, depth + 1, signature);
 		n++;
 	}
+	w->html_is_file = before;
 	/* Broken: shown as it is rather than lost. */
 	return r == LL_OK && n == 0 ? put_file(w, e, depth, signature) : r;
 }
@@ -178,7 +204,8 @@ walk(struct walk *w, struct tlv_view whole, unsigned depth,
 		return walk_parts(w, &e, depth, signature);
 	if (strcmp(e.type, "message/rfc822") == 0)
 		return put_message(w, &e, depth, signature);
-	if (!e.attachment && strcmp(e.type, "text/html") == 0)
+	if (!e.attachment && !w->html_is_file &&
+	    strcmp(e.type, "text/html") == 0)
 		return put_text(w, &e, true, depth, signature);
 	if (!e.attachment && strcmp(e.type, "text/plain") == 0)
 		return put_text(w, &e, false, depth, signature);
@@ -189,7 +216,7 @@ enum ll_result
 open_walk(struct job *job, struct tlv_view whole, uint64_t signature)
 {
 	static struct out out;
-	struct walk w = { job, &out, 0, 0, false };
+	struct walk w = { .job = job, .out = &out };
 
 	return walk(&w, whole, 0, signature);
 }

@@ -78,7 +78,8 @@ enum parse_format { PARSE_OPENPGP = 1, PARSE_SMIME = 2, PARSE_PLAIN = 3 };
  *    outputs n = content of PART n, from 1 (text as UTF-8)
  *    R: ENCRYPTED (text: how; absent: it was not) WARNING* HEADER fields
  *       (all text as written: SUBJECT FROM TO CC TEXT (the date) MESSAGE_ID
- *       IN_REPLY_TO; PROTECTED 1: they come from inside)
+ *       IN_REPLY_TO REPLY_TO; PROTECTED 1: they come from inside)
+ *       [WEAK 1: encrypted so that a change on the way does not show]
  *       SIGNATURE* {RESULT WORDS FINGERPRINT HOLDER CREATED}
  *       PART* {WHAT NAME TYPE BYTES DEPTH SIGNED (number of a SIGNATURE, from
  *       1; 0: unsigned)}
@@ -104,7 +105,7 @@ enum parse_field {
 	PARSE_F_WARNING, PARSE_F_PROTECTED, PARSE_F_SIGNATURE, PARSE_F_PART,
 	PARSE_F_WHAT, PARSE_F_DEPTH, PARSE_F_SIGNED, PARSE_F_KEYS,
 	PARSE_F_FOUND, PARSE_F_SOURCE, PARSE_F_REPORT, PARSE_F_REPORTED,
-	PARSE_F_PASSWORD
+	PARSE_F_PASSWORD, PARSE_F_REPLY_TO, PARSE_F_WEAK
 };
 
 /* Where in a message a key was FOUND. */

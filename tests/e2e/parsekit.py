@@ -24,13 +24,15 @@ TAGS = {name: n for n, name in [
     (28, "REFERENCES"), (29, "ITEM"), (30, "TYPE"), (31, "RECIPIENT"),
     (32, "AUTOCRYPT"), (33, "TEXT"), (34, "BYTES"), (35, "PEER"),
     (36, "ENCRYPTED"), (37, "WARNING"), (38, "PROTECTED"), (39, "SIGNATURE"),
-    (40, "PART"), (41, "WHAT"), (42, "DEPTH"), (43, "SIGNED")]}
+    (40, "PART"), (41, "WHAT"), (42, "DEPTH"), (43, "SIGNED"),
+    (44, "KEYS"), (45, "FOUND"), (46, "SOURCE"), (47, "REPORT"),
+    (48, "REPORTED"), (49, "PASSWORD"), (50, "REPLY_TO"), (51, "WEAK")]}
 NAMES = {n: name for name, n in TAGS.items()}
 NUMBERS = {"JOB", "FORMAT", "BITS", "CREATED", "EXPIRES", "TRUSTED", "RESULT",
            "DATE", "AUTOCRYPT", "BYTES", "PROTECTED", "WHAT", "DEPTH",
-           "SIGNED"}
+           "SIGNED", "SOURCE", "WEAK"}
 BINARY = {"SECRET", "KEY", "CA", "CRL", "EXTRA"}
-NESTS = {"SIGNATURE", "PART"}
+NESTS = {"SIGNATURE", "PART", "KEYS", "FOUND", "REPORT", "REPORTED"}
 
 
 def encode(*pairs):

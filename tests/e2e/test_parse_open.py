@@ -231,6 +231,7 @@ def test_smime_from_openssl():
                     assert got.SUBJECT == "Pläne" and got.PROTECTED == 1
         got = good(kit.open_mail(encrypt(INNER, "ada"), own, (), trust))
         assert "not signed" in got.WARNING and signature(got) is None
+        assert got.WEAK == 1
         mail = DORA.encode() + sign("-binary")
         got = kit.open_mail(mail.replace(b"nine", b"five"), (), (), trust)
         assert signature(got)["RESULT"] == [kit.AUTH]
@@ -304,6 +305,24 @@ def test_parts():
         found[2][2]["NAME"][0].endswith("plän.pdf")
     assert found[3][1].decode() == "From: x@y.example\nSubject: inner ü\n"
     assert found[4][1] == b"deep" and found[4][2]["DEPTH"] == [2]
+
+
+def test_alternatives_and_charsets():
+    """What stands there as plain text is not shown twice; nothing is lost."""
+    mail = (DORA + "Reply-To: other@out.example\r\n"
+            "Content-Type: multipart/alternative; boundary=x\r\n\r\n--x\r\n"
+            "Content-Type: text/plain; charset=koi8-r\r\n"
+            "Content-Transfer-Encoding: 8bit\r\n\r\n").encode() + \
+        b"\xf0\xf2\r\n--x\r\nContent-Type: text/html\r\n\r\n" \
+        b"<p>Hi</p>\r\n--x--\r\n"
+    got = kit.open_mail(mail)
+    assert got.result == kit.OK, got.words
+    found = parts(got)
+    assert [f[0] for f in found] == [1, 3], found
+    assert found[1][1] == b"<p>Hi</p>" and "character set" in got.WARNING
+    assert got.REPLY_TO == "other@out.example"
+    got = kit.open_mail(mail.replace(b"text/plain", b"text/x-else"))
+    assert [f[0] for f in parts(got)] == [3, 2], parts(got)
 
 
 def test_bombs_and_broken_ones():
