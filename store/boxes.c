@@ -11,7 +11,7 @@
 
 #define COLUMNS "SELECT b.sequence, b.message, b.folder, b.unread, b.time," \
 	" b.wrap, b.self_wrap, b.generation, m.header, m.commitment," \
-	" m.expired, m.expires FROM boxes b JOIN messages m ON" \
+	" m.expired, m.expires, m.mail_id FROM boxes b JOIN messages m ON" \
 	" m.message = b.message "
 
 static void
@@ -43,6 +43,8 @@ put_fields(struct msg *m, sqlite3_stmt *st)
 	msg_put_u64(m, F_GENERATION, db_u64(st, 7));
 	put_blob(m, F_HEADER, st, 8);
 	put_blob(m, F_COMMITMENT, st, 9);
+	if (!db_null(st, 12))
+		msg_put_text(m, F_MAIL_ID, db_text(st, 12));
 	if (db_u64(st, 10) != 0)
 		msg_put_u64(m, F_STATE, STATE_EXPIRED);
 }
