@@ -16,10 +16,13 @@ bool cms_setup(void);
 bool cms_is_certificate(struct tlv_view key);
 /* Reads one certificate, PEM or DER; NULL when it is none. */
 X509 *cms_certificate(struct tlv_view key);
+/* All certificates, PEM or DER one after the other: the first is the owner's,
+ * the rest may stand above it.  Never more than 20; NULL without memory. */
+STACK_OF(X509) *cms_certificates(struct tlv_view key);
 /* Why that certificate must not be used to write to (encrypt) or hear from
  * address (NULL: anybody) today: a sentence, or NULL: it may. */
 const char *cms_why_not(X509 *cert, const char *address, bool encrypt);
-/* True when the e-mail address is in the certificate. */
+/* True when the e-mail address (or one in "@domain") is in it. */
 bool cms_names(X509 *cert, const char *address);
 /* SHA-256 of the certificate in hex. */
 void cms_fingerprint(X509 *cert, char hex[65]);
@@ -37,6 +40,12 @@ LL_MUST enum ll_result cms_inspect(struct job *job);
 
 /* Signs, encrypts and writes Content-Type and all that follows it. */
 LL_MUST enum ll_result cms_seal(struct job *job, const struct tlv_out *entity,
+    struct out *out);
+
+/* True when a PRIVATE S/MIME key can sign for the sender today. */
+bool cms_can_sign(struct job *job);
+/* Signs only: multipart/signed, from its Content-Type on. */
+LL_MUST enum ll_result cms_sign(struct job *job, const struct tlv_out *entity,
     struct out *out);
 
 /* Opens EnvelopedData or AuthEnvelopedData, or signed data with its content

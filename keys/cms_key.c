@@ -11,6 +11,7 @@
 #define RSA_BITS_MIN 2048
 #define EC_BITS_MIN 256
 #define HOLDERS_MAX 20
+#define CERTIFICATES_MAX 20
 
 bool
 cms_setup(void)
@@ -56,6 +57,36 @@ cms_certificate(struct tlv_view key)
 	return cert;
 }
 
+STACK_OF(X509) *
+cms_certificates(struct tlv_view key)
+{
+	STACK_OF(X509) *all = sk_X509_new_null();
+	const unsigned char *p = key.data;
+	X509 *cert;
+	BIO *in = NULL;
+	bool pem;
+
+	pem = key.len > 0 && key.len <= PARSE_KEY_MAX && key.data[0] != 0x30;
+	if (pem)
+		in = BIO_new_mem_buf(key.data, (int)key.len);
+	while (all != NULL && key.len <= PARSE_KEY_MAX &&
+	    sk_X509_num(all) < CERTIFICATES_MAX) {
+		if (pem)
+			cert = in == NULL ? NULL : PEM_read_bio_X509(in, NULL,
+			    NULL, NULL);
+		else
+			cert = p == key.data + key.len ? NULL : d2i_X509(NULL,
+			    &p, (long)(key.len - (size_t)(p - key.data)));
+		if (cert == NULL || sk_X509_push(all, cert) < 1) {
+			X509_free(cert);
+			break;
+		}
+	}
+	BIO_free(in);
+	ERR_clear_error();
+	return all;
+}
+
 bool
 cms_names(X509 *cert, const char *address)
 {
@@ -64,8 +95,8 @@ cms_names(X509 *cert, const char *address)
 	int i;
 
 	for (i = 0; i < sk_OPENSSL_STRING_num(all); i++)
-		named = named || strcasecmp(sk_OPENSSL_STRING_value(all, i),
-		    address) == 0;
+		named = named || job_address_is(
+		    sk_OPENSSL_STRING_value(all, i), address);
 	X509_email_free(all);
 	return named;
 }
@@ -214,23 +245,27 @@ cms_inspect(struct job *job)
 {
 	struct tlv_view fields = job_view(&job->fields), ca;
 	const char *address, *why;
+	STACK_OF(X509) *more;
 	unsigned char *der = NULL;
 	enum ll_result r = LL_OK;
 	size_t at = 0;
 	X509 *cert;
 	int len;
 
-	if (job_text(fields, PARSE_F_ADDRESS, &address) != LL_OK ||
-	    address == NULL)
-		return job_fail(job, LL_USAGE, "An address is needed.");
+	r = job_address(job, &address);
+	if (r != LL_OK)
+		return r;
 	cert = cms_certificate(job_bytes(fields, PARSE_F_KEY));
 	if (cert == NULL)
 		return job_fail(job, LL_PROTO, "That is no certificate.");
 	put_facts(job, cert);
 	why = cms_why_not(cert, address, true);
 	if (job_each(fields, PARSE_F_CA, &at, &ca)) {
-		const char *chain = cms_chain(job, cert, NULL);
+		const char *chain;
 
+		more = cms_certificates(job_bytes(fields, PARSE_F_KEY));
+		chain = cms_chain(job, cert, more);
+		sk_X509_pop_free(more, X509_free);
 		tlv_put_u64(&job->result, PARSE_F_TRUSTED, chain == NULL);
 		if (why == NULL)
 			why = chain;

@@ -73,6 +73,19 @@ pinned(struct job *job, X509 *cert)
 	return same;
 }
 
+static void
+put_found(struct job *job, X509 *cert)
+{
+	unsigned char *der = NULL;
+	struct tlv_view key;
+	int len = i2d_X509(cert, &der);
+
+	key.data = der;
+	key.len = len > 0 ? (size_t)len : 0;
+	open_found(job, PARSE_SMIME, key, PARSE_S_SIGNER, NULL);
+	OPENSSL_free(der);
+}
+
 static uint64_t
 tell(struct job *job, CMS_ContentInfo *cms, X509 *cert)
 {
@@ -99,6 +112,7 @@ tell(struct job *job, CMS_ContentInfo *cms, X509 *cert)
 		    "else than the sender.");
 	} else
 		snprintf(words, sizeof words, "Good signature.");
+	put_found(job, cert);
 	number = open_signature(job, r, words, hex, &names, 0);
 	tlv_out_finish(&names);
 	sk_X509_pop_free(more, X509_free);

@@ -77,37 +77,78 @@ lines_bio(struct lines *l, BIO_METHOD **method_r)
 	return bio;
 }
 
-static bool
-find_own(struct job *job, X509 **cert_r, EVP_PKEY **key_r)
+/* One PRIVATE: why it can't sign for from, NULL when it can. */
+static const char *
+try_own(struct tlv_view nest, const char *from, STACK_OF(X509) **certs_r,
+    EVP_PKEY **key_r)
 {
-	struct tlv_view nest, secret;
-	const unsigned char *p;
+	struct tlv_view secret = job_bytes(nest, PARSE_F_SECRET);
+	const unsigned char *p = secret.data;
+	const char *why;
+	X509 *cert;
+
+	*certs_r = cms_certificates(job_bytes(nest, PARSE_F_KEY));
+	cert = sk_X509_value(*certs_r, 0);
+	*key_r = p == NULL ? NULL : d2i_AutoPrivateKey(NULL, &p,
+	    (long)secret.len);
+	if (cert == NULL || *key_r == NULL ||
+	    X509_check_private_key(cert, *key_r) != 1)
+		return "They do not belong together.";
+	why = cms_why_not(cert, from, false);
+	return why;
+}
+
+/* The first of the sender's keys that can sign today. */
+static const char *
+find_own(struct job *job, STACK_OF(X509) **certs_r, EVP_PKEY **key_r)
+{
+	struct tlv_view nest, from = job_bytes(job_view(&job->fields),
+	    PARSE_F_FROM);
+	const char *why = "None was given.", *address;
 	size_t at = 0;
 
-	*cert_r = NULL;
+	*certs_r = NULL;
 	*key_r = NULL;
+	if (job_text(from, PARSE_F_ADDRESS, &address) != LL_OK)
+		address = NULL;
 	while (job_each(job_view(&job->keys), PARSE_F_PRIVATE, &at, &nest)) {
 		if (job_number(nest, PARSE_F_FORMAT, 0) != PARSE_SMIME)
 			continue;
-		secret = job_bytes(nest, PARSE_F_SECRET);
-		p = secret.data;
-		*cert_r = cms_certificate(job_bytes(nest, PARSE_F_KEY));
-		if (p != NULL)
-			*key_r = d2i_AutoPrivateKey(NULL, &p,
-			    (long)secret.len);
-		break;
+		why = try_own(nest, address, certs_r, key_r);
+		if (why == NULL)
+			return NULL;
+		sk_X509_pop_free(*certs_r, X509_free);
+		EVP_PKEY_free(*key_r);
+		*certs_r = NULL;
+		*key_r = NULL;
 	}
-	return *cert_r != NULL && *key_r != NULL &&
-	    X509_check_private_key(*cert_r, *key_r) == 1;
+	return why;
 }
 
+bool
+cms_can_sign(struct job *job)
+{
+	STACK_OF(X509) *certs;
+	EVP_PKEY *key;
+	bool can;
+
+	can = find_own(job, &certs, &key) == NULL;
+	sk_X509_pop_free(certs, X509_free);
+	EVP_PKEY_free(key);
+	return can;
+}
+
+/* Those above the sender's that came with it, and the job's. */
 static void
-add_extras(struct job *job, CMS_ContentInfo *cms)
+add_extras(struct job *job, CMS_ContentInfo *cms, STACK_OF(X509) *own)
 {
 	struct tlv_view v;
 	size_t at = 0;
 	X509 *cert;
+	int i;
 
+	for (i = 1; i < sk_X509_num(own); i++)
+		(void)CMS_add1_cert(cms, sk_X509_value(own, i));
 	while (job_each(job_view(&job->fields), PARSE_F_EXTRA, &at, &v)) {
 		cert = cms_certificate(v);
 		if (cert != NULL)
@@ -124,24 +165,26 @@ sign(struct job *job, const struct tlv_out *entity, unsigned char **der_r,
 	const unsigned flags = CMS_DETACHED | CMS_BINARY | CMS_PARTIAL |
 	    CMS_STREAM;
 	CMS_ContentInfo *cms = NULL;
+	STACK_OF(X509) *certs = NULL;
 	EVP_PKEY *key = NULL;
-	X509 *cert = NULL;
 	BIO *in = NULL;
+	const char *why;
 	enum ll_result r;
 
 	*der_r = NULL;
-	if (!find_own(job, &cert, &key)) {
+	why = find_own(job, &certs, &key);
+	if (why != NULL) {
 		r = job_fail(job, LL_LOCKED, "The sender's S/MIME key and "
-		    "certificate were not given or do not belong together.");
+		    "certificate can't be used: %s", why);
 		goto out;
 	}
 	r = job_fail(job, LL_IO, "Signing (S/MIME) failed.");
 	in = BIO_new_mem_buf(entity->data, (int)entity->len);
 	cms = CMS_sign(NULL, NULL, NULL, NULL, flags);
-	if (in == NULL || cms == NULL || CMS_add1_signer(cms, cert, key,
-	    EVP_sha256(), flags) == NULL)
+	if (in == NULL || cms == NULL || CMS_add1_signer(cms,
+	    sk_X509_value(certs, 0), key, EVP_sha256(), flags) == NULL)
 		goto out;
-	add_extras(job, cms);
+	add_extras(job, cms, certs);
 	if (CMS_final(cms, in, NULL, flags) != 1)
 		goto out;
 	*len_r = i2d_CMS_ContentInfo(cms, der_r);
@@ -149,7 +192,7 @@ sign(struct job *job, const struct tlv_out *entity, unsigned char **der_r,
 out:
 	CMS_ContentInfo_free(cms);
 	BIO_free(in);
-	X509_free(cert);
+	sk_X509_pop_free(certs, X509_free);
 	EVP_PKEY_free(key);
 	return r;
 }
@@ -255,15 +298,17 @@ add_recipients(struct job *job, CMS_ContentInfo *cms)
 }
 
 static bool
-bio_put(BIO *bio, const void *p, size_t len)
+bio_put(void *bio, const void *p, size_t len)
 {
 	return len == 0 || BIO_write(bio, p, (int)len) == (int)len;
 }
 
-/* multipart/signed (RFC 8551, 3.5.3) into the encryption. */
+typedef bool sink_fn(void *to, const void *p, size_t len);
+
+/* multipart/signed (RFC 8551, 3.5.3). */
 static bool
-put_signed(BIO *bio, const struct tlv_out *entity, const unsigned char *der,
-    int der_len)
+put_signed(sink_fn *put, void *to, const struct tlv_out *entity,
+    const unsigned char *der, int der_len)
 {
 	struct tlv_out text;
 	char boundary[40];
@@ -274,8 +319,8 @@ put_signed(BIO *bio, const struct tlv_out *entity, const unsigned char *der,
 	write_line(&text, "Content-Type: multipart/signed; "
 	    "protocol=\"application/pkcs7-signature\";\r\n micalg=sha-256; "
 	    "boundary=\"%s\"\r\n\r\n--%s\r\n", boundary, boundary);
-	done = text.err == LL_OK && bio_put(bio, text.data, text.len) &&
-	    bio_put(bio, entity->data, entity->len);
+	done = text.err == LL_OK && put(to, text.data, text.len) &&
+	    put(to, entity->data, entity->len);
 	text.len = 0;
 	write_line(&text, "\r\n--%s\r\nContent-Type: "
 	    "application/pkcs7-signature; name=\"smime.p7s\"\r\n"
@@ -283,9 +328,30 @@ put_signed(BIO *bio, const struct tlv_out *entity, const unsigned char *der,
 	    "Content-Transfer-Encoding: base64\r\n\r\n", boundary);
 	write_base64(&text, der, (size_t)der_len);
 	write_line(&text, "\r\n--%s--\r\n", boundary);
-	done = done && text.err == LL_OK && bio_put(bio, text.data, text.len);
+	done = done && text.err == LL_OK && put(to, text.data, text.len);
 	tlv_out_finish(&text);
-	return done && BIO_flush(bio) == 1;
+	return done;
+}
+
+static bool
+into_out(void *to, const void *p, size_t len)
+{
+	out_put(to, p, len);
+	return true;
+}
+
+enum ll_result
+cms_sign(struct job *job, const struct tlv_out *entity, struct out *out)
+{
+	unsigned char *der = NULL;
+	enum ll_result r;
+	int len = 0;
+
+	r = sign(job, entity, &der, &len);
+	if (r == LL_OK && !put_signed(into_out, out, entity, der, len))
+		r = LL_NOMEM;
+	OPENSSL_free(der);
+	return r == LL_OK ? out->err : r;
 }
 
 static enum ll_result
@@ -304,7 +370,8 @@ encrypt(struct job *job, const struct tlv_out *entity, struct lines *lines,
 	if (r != LL_OK)
 		goto out;
 	in = BIO_new_CMS(to, cms);
-	if (in == NULL || !put_signed(in, entity, der, der_len))
+	if (in == NULL || !put_signed(bio_put, in, entity, der, der_len) ||
+	    BIO_flush(in) != 1)
 		r = job_fail(job, LL_IO, "Encrypting (S/MIME) failed.");
 	put_line(lines);
 out:

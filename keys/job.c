@@ -2,6 +2,9 @@
 
 #include <stdarg.h>
 #include <string.h>
+#include <strings.h>
+
+#include "keys/clean.h"
 
 enum ll_result
 job_fail(struct job *job, enum ll_result r, const char *format, ...)
@@ -61,6 +64,8 @@ job_read(struct job *job)
 	tlv_out_init(&job->fields, PARSE_JOB_MAX);
 	tlv_out_init(&job->data, PARSE_DATA_MAX);
 	tlv_out_init(&job->result, PARSE_RESULT_MAX);
+	tlv_out_init(&job->attached_keys, PARSE_RESULT_MAX);
+	tlv_out_init(&job->found, PARSE_RESULT_MAX / 2);
 	r = parse_get(&job->wire, &c);
 	if (r != LL_OK)
 		return r;
@@ -113,6 +118,8 @@ job_finish(struct job *job)
 	tlv_out_finish(&job->fields);
 	tlv_out_finish(&job->data);
 	tlv_out_finish(&job->result);
+	tlv_out_finish(&job->attached_keys);
+	tlv_out_finish(&job->found);
 }
 
 enum ll_result
@@ -147,6 +154,34 @@ job_bytes(struct tlv_view v, uint8_t tag)
 
 	(void)job_each(v, tag, &at, &found);
 	return found;
+}
+
+enum ll_result
+job_address(struct job *job, const char **address_r)
+{
+	char whole[330], clean[321];
+	const char *why = "it is no e-mail address";
+
+	if (job_text(job_view(&job->fields), PARSE_F_ADDRESS, address_r) !=
+	    LL_OK || *address_r == NULL || strlen(*address_r) > 320)
+		return job_fail(job, LL_USAGE, "An address is missing or is "
+		    "no text.");
+	snprintf(whole, sizeof whole, "%s%s",
+	    **address_r == '@' ? "any" : "", *address_r);
+	if (clean_address(whole, clean, &why) != LL_OK)
+		return job_fail(job, LL_USAGE, "An address can't be used: %s",
+		    why);
+	return LL_OK;
+}
+
+bool
+job_address_is(const char *address, const char *wanted)
+{
+	const char *at = strrchr(address, '@');
+
+	if (wanted[0] == '@')
+		return at != NULL && strcasecmp(at, wanted) == 0;
+	return strcasecmp(address, wanted) == 0;
 }
 
 bool

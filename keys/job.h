@@ -19,6 +19,15 @@ struct job_item {
 	size_t at, len;              /* in data */
 };
 
+#define JOB_ATTACHED_MAX 20
+
+/* An OpenPGP key attached to the message that is opened. */
+struct job_attached {
+	char fingerprint[65];
+	bool unknown;                /* it is nobody's known to the reader */
+	bool signed_it;              /* a good signature is its */
+};
+
 struct job {
 	struct parse_wire wire;
 	struct tlv_out keys;         /* K, guarded */
@@ -30,6 +39,13 @@ struct job {
 	char words[400];             /* why the job failed */
 	char from[256];              /* OPEN: who should have signed */
 	uint64_t signatures;         /* OPEN: told so far */
+	unsigned warnings;
+	bool unknown_signer;         /* a signature is by a key not at hand */
+	struct tlv_out attached_keys; /* a KEY field for each attached */
+	struct job_attached attached[JOB_ATTACHED_MAX];
+	size_t attached_count;
+	struct tlv_out found;        /* FOUND fields so far */
+	size_t found_count;
 };
 
 /* Reads a whole job from the wire (job->wire is set); the caller finishes it,
@@ -54,6 +70,12 @@ LL_MUST enum ll_result job_text(struct tlv_view v, uint8_t tag,
 uint64_t job_number(struct tlv_view v, uint8_t tag, uint64_t otherwise);
 /* The bytes of the first field of that tag; len 0 when there is none. */
 struct tlv_view job_bytes(struct tlv_view v, uint8_t tag);
+/* The ADDRESS that a key is to be good for: an e-mail address, or "@domain".
+ * LL_USAGE with words. */
+LL_MUST enum ll_result job_address(struct job *job, const char **address_r);
+/* True when an address that a key names is the wanted one, or in the wanted
+ * "@domain". */
+bool job_address_is(const char *address, const char *wanted);
 /* Steps through the fields of one tag: false at the end. */
 bool job_each(struct tlv_view v, uint8_t tag, size_t *at,
     struct tlv_view *nest_r);

@@ -20,9 +20,7 @@ struct layers {
 void
 open_warn(struct job *job, const char *words)
 {
-	static unsigned warned;
-
-	if (warned++ < WARNINGS_MAX)
+	if (job->warnings++ < WARNINGS_MAX)
 		tlv_put_text(&job->result, PARSE_F_WARNING, words);
 }
 
@@ -271,24 +269,58 @@ find_sender(struct job *job, struct tlv_view whole)
 		job->from[0] = 0;
 }
 
+static void
+layers_finish(struct layers *l)
+{
+	size_t i;
+
+	for (i = 0; i < l->count; i++)
+		tlv_out_finish(&l->opened[i]);
+	memset(l, 0, sizeof *l);
+}
+
+/* A signature by a key that is not known may be by one that came along: then
+ * all is opened once more with that at hand. */
+static enum ll_result
+unwrap_all(struct job *job, struct tlv_view whole, struct layers *l)
+{
+	enum ll_result r;
+
+	memset(l, 0, sizeof *l);
+	l->inside = whole;
+	r = unwrap(job, l);
+	if (r != LL_OK)
+		return r;
+	open_collect(job, l->inside);
+	if (!job->unknown_signer || job->attached_count == 0)
+		return LL_OK;
+	layers_finish(l);
+	l->inside = whole;
+	job->result.len = 0;
+	job->found.len = 0;
+	job->found_count = job->signatures = job->warnings = 0;
+	r = unwrap(job, l);
+	if (r == LL_OK)
+		open_collect(job, l->inside);
+	return r;
+}
+
 enum ll_result
 open_job(struct job *job)
 {
 	struct tlv_view whole;
 	struct layers l;
 	enum ll_result r;
-	size_t i;
 
 	if (job->item_count != 1)
 		return job_fail(job, LL_USAGE, "One message is wanted.");
-	memset(&l, 0, sizeof l);
 	whole.data = job->data.data;
 	whole.len = job->items[0].len;
 	if (whole.len == 0)
 		return job_fail(job, LL_USAGE, "The message is empty.");
-	l.inside = whole;
 	find_sender(job, whole);
-	r = unwrap(job, &l);
+	l.count = 0;
+	r = unwrap_all(job, whole, &l);
 	if (r == LL_OK && l.weak && l.signature == 0)
 		open_warn(job, "It is encrypted in a way that does not show a "
 		    "change on the way, and not signed.");
@@ -296,9 +328,11 @@ open_job(struct job *job)
 		tlv_put_u64(&job->result, PARSE_F_WEAK, 1);
 	if (r == LL_OK) {
 		put_head(job, whole, &l);
+		open_report(job, l.inside);
 		r = open_walk(job, l.inside, l.signature);
 	}
-	for (i = 0; i < l.count; i++)
-		tlv_out_finish(&l.opened[i]);
-	return r;
+	if (r == LL_OK)
+		open_put_found(job, whole);
+	layers_finish(&l);
+	return r == LL_OK ? job->result.err : r;
 }

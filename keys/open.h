@@ -27,6 +27,19 @@ void open_warn(struct job *job, const char *words);
 LL_MUST enum ll_result open_signed(struct job *job,
     const struct mime_entity *e, struct tlv_view *content_r,
     uint64_t *signed_r);
+#define FOUND_KEY_MAX 65536      /* larger keys are not passed on */
+
+/* Remembers a key or certificate that came with the message, the first
+ * JOB_ATTACHED_MAX; address NULL: not said. */
+void open_found(struct job *job, enum parse_format format,
+    struct tlv_view key, enum parse_source source, const char *address);
+/* Remembers what is attached as keys, before signatures are told. */
+void open_collect(struct job *job, struct tlv_view whole);
+/* Puts all FOUND into the result; whole: the message as it came. */
+void open_put_found(struct job *job, struct tlv_view whole);
+/* Puts a REPORT into the result when the entity is one. */
+void open_report(struct job *job, struct tlv_view whole);
+
 /* Writes PARTs and outputs of an entity, which SIGNATURE covers. */
 LL_MUST enum ll_result open_walk(struct job *job, struct tlv_view whole,
     uint64_t signature);

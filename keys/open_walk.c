@@ -207,7 +207,9 @@ walk(struct walk *w, struct tlv_view whole, unsigned depth,
 	if (!e.attachment && !w->html_is_file &&
 	    strcmp(e.type, "text/html") == 0)
 		return put_text(w, &e, true, depth, signature);
-	if (!e.attachment && strcmp(e.type, "text/plain") == 0)
+	if (!e.attachment && (strcmp(e.type, "text/plain") == 0 ||
+	    strcmp(e.type, "message/delivery-status") == 0 ||
+	    strcmp(e.type, "text/rfc822-headers") == 0))
 		return put_text(w, &e, false, depth, signature);
 	return put_file(w, &e, depth, signature);
 }

@@ -53,14 +53,17 @@ enum parse_format { PARSE_OPENPGP = 1, PARSE_SMIME = 2, PARSE_PLAIN = 3 };
 /*
  * Fields (text, numbers and bytes as tlv.h says; * may be repeated).
  *
- * K: PRIVATE* { FORMAT, SECRET, for S/MIME also KEY (the certificate) }
+ * K: PRIVATE* { FORMAT, SECRET, for S/MIME also KEY (the certificate, DER,
+ *    and those above it after it) }; the first that can do it signs
  *    SECRET: OpenPGP transferable secret key without passphrase, or PKCS#8 DER
  * MAKE: FORMAT ADDRESS [NAME]
  *    R: SECRET KEY (OpenPGP: transferable public key; S/MIME: a certification
  *       request, DER) FINGERPRINT ALGORITHM CREATED
  * INSPECT: ADDRESS ("@domain": any address in it) KEY [CA*] [CRL*] [EXTRA*]
- *    (KEY may hold several OpenPGP keys: R has one KEYS nest for each, with the
- *    fields below and its own RESULT and WORDS)
+ *    (KEY may hold several OpenPGP keys: then R has one KEYS nest for each,
+ *    with the fields below and its own RESULT and WORDS, and is LL_OK when one
+ *    of them is.  Of several certificates the first counts, the others may be
+ *    those between it and the CA.)
  *    R: FORMAT KEY (minimal, binary) FINGERPRINT ALGORITHM BITS CREATED
  *       EXPIRES (0: never) HOLDER* (addresses in it) TRUSTED (1: the chain
  *       ends at a CA and no CRL names it; only when CA was given).
@@ -85,9 +88,10 @@ enum parse_format { PARSE_OPENPGP = 1, PARSE_SMIME = 2, PARSE_PLAIN = 3 };
  *       1; 0: unsigned)}
  *       FOUND* {FORMAT KEY SOURCE (enum parse_source) [ADDRESS]}: keys that
  *       came with it, as they came: to be inspected before any use
- *       [REPORT {MESSAGE_ID REPORTED* {ADDRESS TEXT (action: failed, delayed,
- *       relayed, delivered, expanded) WORDS (status and diagnostic)}}]: it is
- *       a delivery status notification, RFC 3464
+ *       [REPORT {[MESSAGE_ID of what came back, without brackets] REPORTED*
+ *       {[ADDRESS] TEXT (action: failed, delayed, relayed, delivered,
+ *       expanded) [WORDS] (status and diagnostic)}}]: it is a delivery
+ *       status notification, RFC 3464
  * IMPORT: item 0 = PKCS#12 or OpenPGP secret key; PASSWORD, ADDRESS
  *    R: FORMAT SECRET KEY FINGERPRINT ALGORITHM CREATED EXPIRES EXTRA*
  * Every R begins with RESULT and, unless that is LL_OK, WORDS: a sentence.

@@ -14,6 +14,7 @@
 
 #define PGP_ENCRYPT_MAX 8    /* encryption keys used of one certificate */
 #define PGP_HEX 65
+#define PGP_SPLIT_MAX 16     /* keys in one file that are looked at */
 
 /* A foreign certificate, as far as it may be used for one address. */
 struct pgp_key {
@@ -39,6 +40,11 @@ bool pgp_setup(void);
  * LL_PROTO with why when it is no single public key. */
 LL_MUST enum ll_result pgp_key_load(struct tlv_view bytes, const char *address,
     struct pgp_key *k_r);
+/* Splits what may be several public keys: a KEY field with one each into o,
+ * the first PGP_SPLIT_MAX, *count_r how many.  Anything unreadable is no key
+ * (count 0). */
+LL_MUST enum ll_result pgp_key_split(struct tlv_view bytes, struct tlv_out *o,
+    size_t *count_r);
 /* Frees.  Safe on one that failed to load. */
 void pgp_key_finish(struct pgp_key *k);
 /* The address of a user id ("Name <a@b>" or "a@b") in room bytes; false when

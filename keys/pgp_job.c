@@ -5,9 +5,9 @@
 #include "keys/clean.h"
 #include "keys/write.h"
 
-/* A job's field of a whole key, exported. */
+/* A field of a whole key, exported. */
 static enum ll_result
-put_key(struct job *job, rnp_key_handle_t key, uint8_t tag, uint32_t flags)
+put_key(struct tlv_out *o, rnp_key_handle_t key, uint8_t tag, uint32_t flags)
 {
 	rnp_output_t out = NULL;
 	enum ll_result r = LL_PROTO;
@@ -19,8 +19,8 @@ put_key(struct job *job, rnp_key_handle_t key, uint8_t tag, uint32_t flags)
 	if (rnp_key_export(key, out, flags | RNP_KEY_EXPORT_SUBKEYS) ==
 	    RNP_SUCCESS && rnp_output_memory_get_buf(out, &p, &len, false) ==
 	    RNP_SUCCESS) {
-		tlv_put_bytes(&job->result, tag, p, len);
-		r = job->result.err;
+		tlv_put_bytes(o, tag, p, len);
+		r = o->err;
 		if (tag == PARSE_F_SECRET)
 			explicit_bzero(p, len);
 	}
@@ -63,14 +63,14 @@ generate(rnp_ffi_t ffi, const char *uid, rnp_key_handle_t *key_r)
 }
 
 static void
-put_facts(struct job *job, const struct pgp_key *k)
+put_facts(struct tlv_out *o, const struct pgp_key *k)
 {
-	tlv_put_u64(&job->result, PARSE_F_FORMAT, PARSE_OPENPGP);
-	tlv_put_text(&job->result, PARSE_F_FINGERPRINT, k->fingerprint);
-	tlv_put_text(&job->result, PARSE_F_ALGORITHM, k->algorithm);
-	tlv_put_u64(&job->result, PARSE_F_BITS, k->bits);
-	tlv_put_u64(&job->result, PARSE_F_CREATED, k->created);
-	tlv_put_u64(&job->result, PARSE_F_EXPIRES, k->expires);
+	tlv_put_u64(o, PARSE_F_FORMAT, PARSE_OPENPGP);
+	tlv_put_text(o, PARSE_F_FINGERPRINT, k->fingerprint);
+	tlv_put_text(o, PARSE_F_ALGORITHM, k->algorithm);
+	tlv_put_u64(o, PARSE_F_BITS, k->bits);
+	tlv_put_u64(o, PARSE_F_CREATED, k->created);
+	tlv_put_u64(o, PARSE_F_EXPIRES, k->expires);
 }
 
 enum ll_result
@@ -93,9 +93,11 @@ pgp_make(struct job *job)
 		return LL_NOMEM;
 	r = generate(ffi, uid, &key);
 	if (r == LL_OK)
-		r = put_key(job, key, PARSE_F_SECRET, RNP_KEY_EXPORT_SECRET);
+		r = put_key(&job->result, key, PARSE_F_SECRET,
+		    RNP_KEY_EXPORT_SECRET);
 	if (r == LL_OK)
-		r = put_key(job, key, PARSE_F_KEY, RNP_KEY_EXPORT_PUBLIC);
+		r = put_key(&job->result, key, PARSE_F_KEY,
+		    RNP_KEY_EXPORT_PUBLIC);
 	if (r == LL_OK && rnp_key_get_fprint(key, &text) == RNP_SUCCESS &&
 	    rnp_key_get_creation(key, &created) == RNP_SUCCESS) {
 		tlv_put_text(&job->result, PARSE_F_FINGERPRINT, text);
@@ -110,7 +112,7 @@ pgp_make(struct job *job)
 }
 
 static void
-put_holders(struct job *job, rnp_key_handle_t key)
+put_holders(struct tlv_out *o, rnp_key_handle_t key)
 {
 	char *uid = NULL, address[256];
 	size_t n = 0, i;
@@ -120,35 +122,93 @@ put_holders(struct job *job, rnp_key_handle_t key)
 		if (rnp_key_get_uid_at(key, i, &uid) == RNP_SUCCESS) {
 			if (pgp_uid_address(uid, address, sizeof address) &&
 			    utf8_valid(address, strlen(address)))
-				tlv_put_text(&job->result, PARSE_F_HOLDER,
-				    address);
+				tlv_put_text(o, PARSE_F_HOLDER, address);
 			rnp_buffer_destroy(uid);
 		}
+}
+
+/* Facts and usable part of one key into o; job's words when it is no good. */
+static enum ll_result
+inspect_one(struct job *job, struct tlv_view key, const char *address,
+    struct tlv_out *o)
+{
+	struct pgp_key k;
+	enum ll_result r;
+
+	r = pgp_key_load(key, address, &k);
+	if (r != LL_OK) {
+		r = job_fail(job, r, "%s", k.why != NULL ? k.why : "");
+		goto out;
+	}
+	put_facts(o, &k);
+	put_holders(o, k.primary);
+	r = k.why != NULL ? job_fail(job, LL_DENIED, "%s", k.why) :
+	    put_key(o, k.primary, PARSE_F_KEY, RNP_KEY_EXPORT_PUBLIC);
+out:
+	pgp_key_finish(&k);
+	return r;
+}
+
+static enum ll_result
+put_nest(struct job *job, struct tlv_view key, const char *address,
+    bool *good_r)
+{
+	struct tlv_out facts, nest;
+	enum ll_result r;
+
+	job->words[0] = 0;
+	tlv_out_init(&facts, PARSE_RESULT_MAX);
+	tlv_out_init(&nest, PARSE_RESULT_MAX);
+	r = inspect_one(job, key, address, &facts);
+	tlv_put_u64(&nest, PARSE_F_RESULT, (uint64_t)r);
+	if (r != LL_OK)
+		tlv_put_text(&nest, PARSE_F_WORDS, job->words);
+	tlv_put_raw(&nest, facts.data, facts.len);
+	tlv_put_tlv(&job->result, PARSE_F_KEYS, &nest);
+	*good_r = *good_r || r == LL_OK;
+	tlv_out_finish(&facts);
+	tlv_out_finish(&nest);
+	return job->result.err;
+}
+
+/* The keys of a file that has several, one by one. */
+static enum ll_result
+inspect_all(struct job *job, struct tlv_view all, const char *address,
+    size_t *count_r)
+{
+	struct tlv_out keys;
+	struct tlv_view key;
+	enum ll_result r;
+	bool good = false;
+	size_t at = 0;
+
+	tlv_out_init(&keys, PARSE_RESULT_MAX);
+	r = pgp_key_split(all, &keys, count_r);
+	if (r == LL_OK && *count_r > 1) {
+		while (r == LL_OK && job_each(job_view(&keys), PARSE_F_KEY,
+		    &at, &key))
+			r = put_nest(job, key, address, &good);
+		if (r == LL_OK && !good)
+			r = job_fail(job, LL_DENIED, "None of its %zu keys "
+			    "can be used.", *count_r);
+	}
+	tlv_out_finish(&keys);
+	return r;
 }
 
 enum ll_result
 pgp_inspect(struct job *job)
 {
-	struct tlv_view fields = job_view(&job->fields);
-	const char *address, *name;
-	struct pgp_key k;
+	const struct tlv_view key = job_bytes(job_view(&job->fields),
+	    PARSE_F_KEY);
+	const char *address;
+	size_t count = 0;
 	enum ll_result r;
 
-	if (!write_person(job, fields, &address, &name))
-		return LL_USAGE;
-	r = pgp_key_load(job_bytes(fields, PARSE_F_KEY), address, &k);
-	if (r != LL_OK) {
-		r = job_fail(job, r, "%s", k.why != NULL ? k.why : "");
-		goto out;
-	}
-	put_facts(job, &k);
-	put_holders(job, k.primary);
-	if (k.why != NULL) {
-		r = job_fail(job, LL_DENIED, "%s", k.why);
-		goto out;
-	}
-	r = put_key(job, k.primary, PARSE_F_KEY, RNP_KEY_EXPORT_PUBLIC);
-out:
-	pgp_key_finish(&k);
-	return r;
+	r = job_address(job, &address);
+	if (r == LL_OK)
+		r = inspect_all(job, key, address, &count);
+	if (r != LL_OK || count > 1)
+		return r;
+	return inspect_one(job, key, address, &job->result);
 }

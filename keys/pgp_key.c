@@ -177,7 +177,7 @@ keep_uids(rnp_key_handle_t key, const char *address, bool *named_r)
 		ours = false;
 		if (rnp_key_get_uid_at(key, n, &text) == RNP_SUCCESS) {
 			ours = pgp_uid_address(text, found, sizeof found) &&
-			    strcasecmp(found, address) == 0;
+			    job_address_is(found, address);
 			rnp_buffer_destroy(text);
 		}
 		valid = revoked = false;
@@ -346,4 +346,61 @@ pgp_key_finish(struct pgp_key *k)
 	if (k->ffi != NULL)
 		rnp_ffi_destroy(k->ffi);
 	memset(k, 0, sizeof *k);
+}
+
+static void
+put_split(rnp_key_handle_t key, struct tlv_out *o, size_t *count)
+{
+	rnp_output_t out = NULL;
+	uint8_t *p;
+	size_t len;
+
+	if (rnp_output_to_memory(&out, PARSE_KEY_MAX) != RNP_SUCCESS)
+		return;
+	if (rnp_key_export(key, out, RNP_KEY_EXPORT_PUBLIC |
+	    RNP_KEY_EXPORT_SUBKEYS) == RNP_SUCCESS &&
+	    rnp_output_memory_get_buf(out, &p, &len, false) == RNP_SUCCESS) {
+		tlv_put_bytes(o, PARSE_F_KEY, p, len);
+		++*count;
+	}
+	rnp_output_destroy(out);
+}
+
+enum ll_result
+pgp_key_split(struct tlv_view bytes, struct tlv_out *o, size_t *count_r)
+{
+	rnp_identifier_iterator_t it = NULL;
+	rnp_key_handle_t key;
+	rnp_ffi_t ffi = pgp_context();
+	rnp_input_t in = NULL;
+	const char *id = NULL;
+	char *what = NULL;
+	bool primary;
+
+	*count_r = 0;
+	if (ffi == NULL)
+		return LL_NOMEM;
+	if (rnp_input_from_memory(&in, bytes.data, bytes.len, false) ==
+	    RNP_SUCCESS && rnp_guess_contents(in, &what) == RNP_SUCCESS &&
+	    strcmp(what, "public key") == 0 && rnp_load_keys(ffi,
+	    RNP_KEYSTORE_GPG, in, RNP_LOAD_SAVE_PUBLIC_KEYS) == RNP_SUCCESS)
+		(void)rnp_identifier_iterator_create(ffi, &it, "fingerprint");
+	while (it != NULL && *count_r < PGP_SPLIT_MAX && o->err == LL_OK &&
+	    rnp_identifier_iterator_next(it, &id) == RNP_SUCCESS &&
+	    id != NULL) {
+		key = NULL;
+		if (rnp_locate_key(ffi, "fingerprint", id, &key) !=
+		    RNP_SUCCESS || key == NULL)
+			continue;
+		primary = false;
+		if (rnp_key_is_primary(key, &primary) == RNP_SUCCESS &&
+		    primary)
+			put_split(key, o, count_r);
+		rnp_key_handle_destroy(key);
+	}
+	rnp_identifier_iterator_destroy(it);
+	rnp_buffer_destroy(what);
+	rnp_input_destroy(in);
+	rnp_ffi_destroy(ffi);
+	return o->err;
 }

@@ -17,6 +17,28 @@ load(rnp_ffi_t ffi, struct tlv_view key, uint32_t what)
 	rnp_input_destroy(in);
 }
 
+/* Keys that came with the message, but none in a peer's place. */
+static void
+load_attached(rnp_ffi_t ffi, struct job *job)
+{
+	rnp_key_handle_t known;
+	struct job_attached *a;
+	struct tlv_view key;
+	size_t at = 0, i;
+
+	for (i = 0; i < job->attached_count && job_each(
+	    job_view(&job->attached_keys), PARSE_F_KEY, &at, &key); i++) {
+		a = &job->attached[i];
+		known = NULL;
+		a->unknown = rnp_locate_key(ffi, "fingerprint",
+		    a->fingerprint, &known) != RNP_SUCCESS || known == NULL;
+		if (known != NULL)
+			rnp_key_handle_destroy(known);
+		else
+			load(ffi, key, RNP_LOAD_SAVE_PUBLIC_KEYS);
+	}
+}
+
 /* Our secret keys and the peers' public ones. */
 static rnp_ffi_t
 context(struct job *job)
@@ -36,6 +58,8 @@ context(struct job *job)
 		if (job_number(nest, PARSE_F_FORMAT, 0) == PARSE_OPENPGP)
 			load(ffi, job_bytes(nest, PARSE_F_KEY),
 			    RNP_LOAD_SAVE_PUBLIC_KEYS);
+	if (ffi != NULL)
+		load_attached(ffi, job);
 	return ffi;
 }
 
@@ -91,6 +115,21 @@ static const struct {
 	    "or its hash must not be relied on." },
 };
 
+/* A good signature by that key: true when it is no more than a key that came
+ * along. */
+static bool
+only_attached(struct job *job, const char *print)
+{
+	size_t i;
+
+	for (i = 0; print != NULL && i < job->attached_count; i++)
+		if (strcmp(job->attached[i].fingerprint, print) == 0) {
+			job->attached[i].signed_it = true;
+			return job->attached[i].unknown;
+		}
+	return false;
+}
+
 static uint64_t
 tell(struct job *job, rnp_ffi_t ffi, rnp_op_verify_signature_t sig,
     bool *good_r)
@@ -116,7 +155,13 @@ tell(struct job *job, rnp_ffi_t ffi, rnp_op_verify_signature_t sig,
 	    key != NULL && (rnp_key_get_primary_fprint(key, &print) ==
 	    RNP_SUCCESS || rnp_key_get_fprint(key, &print) == RNP_SUCCESS))
 		(void)rnp_locate_key(ffi, "fingerprint", print, &primary);
-	if (primary != NULL && !holders(job, primary, &names) && r == LL_OK) {
+	job->unknown_signer = job->unknown_signer || r == LL_NOTFOUND;
+	if (r == LL_OK && only_attached(job, print)) {
+		r = LL_NOTFOUND;
+		words = "Signed with the key that came with it, which nobody "
+		    "has checked.";
+	} else if (primary != NULL && !holders(job, primary, &names) &&
+	    r == LL_OK) {
 		r = LL_CONFLICT;
 		words = "Good signature, but by a key of somebody else than "
 		    "the sender.";

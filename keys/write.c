@@ -7,9 +7,10 @@
 #include "keys/out.h"
 #include "keys/pgp.h"
 
-/* Outer header of both formats. */
+/* The outer header, with that subject. */
 static enum ll_result
-put_outer(struct job *job, struct out *out, bool autocrypt)
+put_outer(struct job *job, struct out *out, const char *subject,
+    bool autocrypt)
 {
 	struct tlv_out head, key;
 	const char *address, *name;
@@ -18,7 +19,7 @@ put_outer(struct job *job, struct out *out, bool autocrypt)
 
 	tlv_out_init(&head, PARSE_JOB_MAX);
 	tlv_out_init(&key, PARSE_KEY_MAX);
-	r = write_head(job, &head, "...");
+	r = write_head(job, &head, subject);
 	if (r == LL_OK && autocrypt)
 		r = pgp_autocrypt(job, &key);
 	if (r == LL_OK && key.len > 0 && write_person(job,
@@ -68,7 +69,7 @@ seal_openpgp(struct job *job, const struct tlv_out *entity, struct out *out)
 	char boundary[40], text[700];
 	enum ll_result r;
 
-	r = put_outer(job, out, job_number(job_view(&job->fields),
+	r = put_outer(job, out, "...", job_number(job_view(&job->fields),
 	    PARSE_F_AUTOCRYPT, 0) == 1);
 	if (r != LL_OK)
 		return r;
@@ -93,8 +94,50 @@ seal_smime(struct job *job, const struct tlv_out *entity, struct out *out)
 {
 	enum ll_result r;
 
-	r = put_outer(job, out, false);
+	r = put_outer(job, out, "...", false);
 	return r == LL_OK ? cms_seal(job, entity, out) : r;
+}
+
+static bool
+has_private(struct job *job, enum parse_format format)
+{
+	struct tlv_view nest;
+	size_t at = 0;
+
+	while (job_each(job_view(&job->keys), PARSE_F_PRIVATE, &at, &nest))
+		if (job_number(nest, PARSE_F_FORMAT, 0) == (uint64_t)format)
+			return true;
+	return false;
+}
+
+/* Not encrypted; signed when the sender has a certificate.  The entity is not
+ * the encrypted formats': nothing is hidden that the header would repeat. */
+static enum ll_result
+seal_plain(struct job *job, const struct tlv_out *entity, struct out *out)
+{
+	const bool sign = cms_can_sign(job);
+	struct tlv_out clear;
+	const char *subject;
+	enum ll_result r;
+
+	(void)entity;
+	if (job_text(job_view(&job->fields), PARSE_F_SUBJECT, &subject) !=
+	    LL_OK)
+		return job_fail(job, LL_USAGE, "The subject is no text.");
+	tlv_out_init(&clear, WRITE_ENTITY_MAX);
+	r = write_entity(job, &clear, sign ? WRITE_SIGNED : WRITE_BARE);
+	if (r == LL_OK)
+		r = put_outer(job, out, subject == NULL ? "" : subject,
+		    has_private(job, PARSE_OPENPGP) && job_number(job_view(
+		    &job->fields), PARSE_F_AUTOCRYPT, 0) == 1);
+	if (r == LL_OK && sign)
+		r = cms_sign(job, &clear, out);
+	else if (r == LL_OK)
+		out_put(out, clear.data, clear.len);
+	tlv_out_finish(&clear);
+	write_told(job, PARSE_PLAIN, sign ? "signed" : "not signed",
+	    out->total);
+	return r == LL_OK ? out->err : r;
 }
 
 static bool
@@ -115,19 +158,18 @@ write_seal(struct job *job)
 	static enum ll_result (*const seals[])(struct job *,
 	    const struct tlv_out *, struct out *) = {
 		[PARSE_OPENPGP] = seal_openpgp, [PARSE_SMIME] = seal_smime,
+		[PARSE_PLAIN] = seal_plain,
 	};
 	static struct out out;
 	struct tlv_out entity;
-	enum ll_result r, ended;
+	enum ll_result r = LL_OK, ended;
 	uint32_t format;
 	size_t made = 0;
 
 	tlv_out_init(&entity, WRITE_ENTITY_MAX);
-	r = write_entity(job, &entity);
-	if (r == LL_TOOBIG)
-		r = job_fail(job, r, "The message is larger than %u MB.",
-		    PARSE_DATA_MAX >> 20);
-	for (format = PARSE_OPENPGP; r == LL_OK && format <= PARSE_SMIME;
+	if (wanted(job, PARSE_OPENPGP) || wanted(job, PARSE_SMIME))
+		r = write_entity(job, &entity, WRITE_HIDDEN);
+	for (format = PARSE_OPENPGP; r == LL_OK && format <= PARSE_PLAIN;
 	    format++) {
 		if (!wanted(job, (enum parse_format)format))
 			continue;
@@ -139,6 +181,9 @@ write_seal(struct job *job)
 	}
 	if (r == LL_OK && made == 0)
 		r = job_fail(job, LL_USAGE, "Nobody's key was given.");
+	if (r == LL_TOOBIG && job->words[0] == 0)
+		r = job_fail(job, r, "The message is larger than %u MB.",
+		    PARSE_DATA_MAX >> 20);
 	tlv_out_finish(&entity);
 	return r;
 }

@@ -31,9 +31,16 @@ void write_boundary(char boundary[40]);
  * Date, Message-ID and references, Subject as given. */
 LL_MUST enum ll_result write_head(struct job *job, struct tlv_out *o,
     const char *subject);
-/* The entity to protect: its header (the real one too, RFC 9788), body and
- * attachments. */
-LL_MUST enum ll_result write_entity(struct job *job, struct tlv_out *o);
+/* How an entity repeats the message's header (RFC 9788). */
+enum write_protect {
+	WRITE_HIDDEN,        /* the real one, and what the way sees of it */
+	WRITE_SIGNED,        /* the real one, which the way sees too */
+	WRITE_BARE           /* not at all */
+};
+
+/* The entity: its header, body and attachments. */
+LL_MUST enum ll_result write_entity(struct job *job, struct tlv_out *o,
+    enum write_protect protect);
 
 /* The result's word on how a format was encrypted. */
 void write_told(struct job *job, enum parse_format format, const char *how,

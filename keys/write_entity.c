@@ -307,11 +307,16 @@ put_parts(struct job *job, struct tlv_out *o, const char *protect)
 }
 
 enum ll_result
-write_entity(struct job *job, struct tlv_out *o)
+write_entity(struct job *job, struct tlv_out *o, enum write_protect protect)
 {
 	/* The second is what came before RFC 9788 and is most widely read. */
-	static const char protect[] =
-	    ";\r\n hp=\"cipher\"; protected-headers=\"v1\"";
+	static const char *const marks[] = {
+		[WRITE_HIDDEN] =
+		    ";\r\n hp=\"cipher\"; protected-headers=\"v1\"",
+		[WRITE_SIGNED] =
+		    ";\r\n hp=\"clear\"; protected-headers=\"v1\"",
+		[WRITE_BARE] = ""
+	};
 	const char *subject;
 	enum ll_result r;
 
@@ -319,13 +324,15 @@ write_entity(struct job *job, struct tlv_out *o)
 	    job_text(job_view(&job->fields), PARSE_F_SUBJECT, &subject) !=
 	    LL_OK)
 		return job_fail(job, LL_USAGE, "The message has no text.");
-	r = write_head(job, o, subject == NULL ? "" : subject);
-	if (r == LL_OK)
+	r = protect == WRITE_BARE ? LL_OK :
+	    write_head(job, o, subject == NULL ? "" : subject);
+	if (r == LL_OK && protect == WRITE_HIDDEN)
 		r = put_outer(job, o);
 	if (r != LL_OK)
 		return r;
-	write_line(o, "MIME-Version: 1.0\r\n");
-	r = job->item_count == 1 ? put_body(job, o, protect) :
-	    put_parts(job, o, protect);
+	if (protect != WRITE_BARE)
+		write_line(o, "MIME-Version: 1.0\r\n");
+	r = job->item_count == 1 ? put_body(job, o, marks[protect]) :
+	    put_parts(job, o, marks[protect]);
 	return r == LL_OK ? o->err : r;
 }

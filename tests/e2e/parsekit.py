@@ -10,8 +10,9 @@ import time
 
 import ll
 
-MAKE, INSPECT, SEAL, OPEN = 1, 2, 3, 4
-PGP, SMIME = 1, 2
+MAKE, INSPECT, SEAL, OPEN, IMPORT = 1, 2, 3, 4, 5
+PGP, SMIME, PLAIN = 1, 2, 3
+SIGNER, ATTACHED, AUTOCRYPT = 1, 2, 3
 OK, PROTO, TOOBIG, DENIED, NOTFOUND, CONFLICT, AUTH, LOCKED, USAGE = \
     0, 4, 5, 6, 7, 8, 9, 15, 16
 TAGS = {name: n for n, name in [
@@ -152,6 +153,12 @@ def make(form, address, name=None):
 
 def inspect(address, key, *more):
     return job(INSPECT, [("ADDRESS", address), ("KEY", key), *more])
+
+
+def import_key(data, password, address="ada@in.example"):
+    return job(IMPORT, [("ADDRESS", address)] +
+               ([("PASSWORD", password.encode())] if password is not None
+                else []), [data])
 
 
 def person(address, name=None):

@@ -155,9 +155,12 @@ def test_pgp_bad_keys():
         secret = ring.secret("=D <dora@out.example>")
         got = kit.inspect("dora@out.example", secret)
         assert got.result == kit.PROTO and "private key" in got.words
-        got = kit.inspect("dora@out.example",
-                          ring.public("=D <dora@out.example>") +
-                          ring.public("=E <dora@out.example>"))
+        # Two in one file are told one by one, but one to seal to is one.
+        two = ring.public("=D <dora@out.example>") + \
+            ring.public("=E <dora@out.example>")
+        got = kit.inspect("dora@out.example", two)
+        assert got.result == kit.DENIED and len(got.all("KEYS")) == 2
+        got = kit.seal([(PGP, two)], own_pgp()[1])
         assert got.result == kit.PROTO and "exactly one" in got.words
         got = kit.inspect("dora@out.example", b"-----BEGIN PGP NONSENSE")
         assert got.result == kit.PROTO and got.words

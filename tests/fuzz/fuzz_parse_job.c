@@ -55,6 +55,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	tlv_out_init(&job.fields, PARSE_JOB_MAX);
 	tlv_out_init(&job.data, PARSE_DATA_MAX);
 	tlv_out_init(&job.result, PARSE_RESULT_MAX);
+	tlv_out_init(&job.attached_keys, PARSE_RESULT_MAX);
+	tlv_out_init(&job.found, PARSE_RESULT_MAX / 2);
 	tlv_put_text(&job.fields, PARSE_F_ADDRESS, "a@b.example");
 	if ((data[0] & 1) != 0) {
 		tlv_put_bytes(&job.fields, PARSE_F_KEY, data + 1, len - 1);
