@@ -29,6 +29,9 @@ void cms_fingerprint(X509 *cert, char hex[65]);
 /* HOLDER fields into o. */
 void cms_put_holders(struct tlv_out *o, X509 *cert);
 
+/* What cms_chain says of a certificate that a CRL names. */
+#define CMS_REVOKED "It was revoked by its issuer."
+
 /* Whether the certificate leads to one of the job's CAs through EXTRAs and
  * more; a CA whose CRL is among the job's is asked for it.  NULL: it does;
  * else a sentence.  Without CAs nothing is trusted. */

@@ -4,7 +4,6 @@
 #include <openssl/x509_vfy.h>
 
 #define AUTHORITIES_MAX 200
-#define REVOKED_WORDS "It was revoked by its issuer."
 
 static X509_CRL *
 read_crl(struct tlv_view v)
@@ -81,7 +80,7 @@ explain(int error)
 	case X509_V_OK:
 		return NULL;
 	case X509_V_ERR_CERT_REVOKED:
-		return REVOKED_WORDS;
+		return CMS_REVOKED;
 	case X509_V_ERR_CERT_HAS_EXPIRED:
 		return "It or a certificate above it has expired.";
 	case X509_V_ERR_CRL_HAS_EXPIRED:

@@ -267,6 +267,8 @@ cms_inspect(struct job *job)
 		chain = cms_chain(job, cert, more);
 		sk_X509_pop_free(more, X509_free);
 		tlv_put_u64(&job->result, PARSE_F_TRUSTED, chain == NULL);
+		if (chain != NULL && strcmp(chain, CMS_REVOKED) == 0)
+			tlv_put_u64(&job->result, PARSE_F_REVOKED, 1);
 		if (why == NULL)
 			why = chain;
 	}

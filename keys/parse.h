@@ -66,7 +66,8 @@ enum parse_format { PARSE_OPENPGP = 1, PARSE_SMIME = 2, PARSE_PLAIN = 3 };
  *    those between it and the CA.)
  *    R: FORMAT KEY (minimal, binary) FINGERPRINT ALGORITHM BITS CREATED
  *       EXPIRES (0: never) HOLDER* (addresses in it) TRUSTED (1: the chain
- *       ends at a CA and no CRL names it; only when CA was given).
+ *       ends at a CA and no CRL names it; only when CA was given) [REVOKED]
+ *       (1: a CRL names it).
  *       RESULT LL_DENIED and WORDS when it must not be used, fields are there.
  * SEAL: FROM {ADDRESS [NAME]} TO* {..} CC* {..} [SUBJECT] DATE MESSAGE_ID
  *       [IN_REPLY_TO] [REFERENCES] ITEM* {NAME TYPE} (one for each attachment)
@@ -109,7 +110,7 @@ enum parse_field {
 	PARSE_F_WARNING, PARSE_F_PROTECTED, PARSE_F_SIGNATURE, PARSE_F_PART,
 	PARSE_F_WHAT, PARSE_F_DEPTH, PARSE_F_SIGNED, PARSE_F_KEYS,
 	PARSE_F_FOUND, PARSE_F_SOURCE, PARSE_F_REPORT, PARSE_F_REPORTED,
-	PARSE_F_PASSWORD, PARSE_F_REPLY_TO, PARSE_F_WEAK
+	PARSE_F_PASSWORD, PARSE_F_REPLY_TO, PARSE_F_WEAK, PARSE_F_REVOKED
 };
 
 /* Where in a message a key was FOUND. */

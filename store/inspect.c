@@ -58,6 +58,7 @@ read_key(struct tlv_view v, struct inspected *k)
 	k->created = number(v, PARSE_F_CREATED);
 	k->expires = number(v, PARSE_F_EXPIRES);
 	k->trusted = number(v, PARSE_F_TRUSTED) == 1;
+	k->revoked = number(v, PARSE_F_REVOKED) == 1;
 	copy_text(v, PARSE_F_FINGERPRINT, k->fingerprint,
 	    sizeof k->fingerprint);
 	copy_text(v, PARSE_F_ALGORITHM, k->algorithm, sizeof k->algorithm);

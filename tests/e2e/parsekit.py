@@ -27,11 +27,12 @@ TAGS = {name: n for n, name in [
     (36, "ENCRYPTED"), (37, "WARNING"), (38, "PROTECTED"), (39, "SIGNATURE"),
     (40, "PART"), (41, "WHAT"), (42, "DEPTH"), (43, "SIGNED"),
     (44, "KEYS"), (45, "FOUND"), (46, "SOURCE"), (47, "REPORT"),
-    (48, "REPORTED"), (49, "PASSWORD"), (50, "REPLY_TO"), (51, "WEAK")]}
+    (48, "REPORTED"), (49, "PASSWORD"), (50, "REPLY_TO"), (51, "WEAK"),
+    (52, "REVOKED")]}
 NAMES = {n: name for name, n in TAGS.items()}
 NUMBERS = {"JOB", "FORMAT", "BITS", "CREATED", "EXPIRES", "TRUSTED", "RESULT",
            "DATE", "AUTOCRYPT", "BYTES", "PROTECTED", "WHAT", "DEPTH",
-           "SIGNED", "SOURCE", "WEAK"}
+           "SIGNED", "SOURCE", "WEAK", "REVOKED"}
 BINARY = {"SECRET", "KEY", "CA", "CRL", "EXTRA"}
 NESTS = {"SIGNATURE", "PART", "KEYS", "FOUND", "REPORT", "REPORTED"}
 
