@@ -14,8 +14,10 @@
 /* Tags of the journalled text: forever. */
 enum draft_tag {
 	DT_THREAD = 1, DT_REPLY_TO, DT_TO, DT_CC, DT_SUBJECT, DT_BODY,
-	DT_ATTACHMENT, DT_CURSOR, DT_EXPIRES
+	DT_ATTACHMENT, DT_CURSOR, DT_EXPIRES, DT_CLASS, DT_VIA
 };
+
+enum via_tag { DV_ADDRESS = 1, DV_ROUTE };
 
 enum attachment_tag {
 	DA_OBJECT = 1, DA_NAME, DA_TYPE, DA_PLAIN, DA_SEALED, DA_HASH
@@ -62,6 +64,9 @@ text_finish(struct draft *d)
 {
 	draft_clear_recipients(d);
 	attachments_finish(d);
+	free(d->vias);
+	d->vias = NULL;
+	d->via_count = 0;
 	wipe_text(&d->subject);
 	wipe_text(&d->body);
 }
@@ -197,6 +202,58 @@ draft_add_cc(struct draft *d, const char *address, const char **why_r)
 	return add_address(d, &d->cc, &d->cc_count, address, why_r);
 }
 
+enum ll_result
+draft_want(struct draft *d, const char *address, enum route route)
+{
+	struct draft_via *grown;
+	size_t i;
+
+	for (i = 0; i < d->via_count; i++)
+		if (strcasecmp(d->vias[i].address, address) == 0)
+			break;
+	if (route == ROUTE_NONE) {
+		if (i < d->via_count)
+			d->vias[i] = d->vias[--d->via_count];
+		return LL_OK;
+	}
+	if (i == d->via_count) {
+		if (i == DRAFT_RECIPIENTS_MAX)
+			return LL_TOOBIG;
+		grown = realloc(d->vias, (i + 1) * sizeof *grown);
+		if (!grown)
+			return LL_NOMEM;
+		d->vias = grown;
+		d->via_count++;
+		(void)snprintf(grown[i].address, sizeof grown[i].address,
+		    "%s", address);
+	}
+	d->vias[i].route = route;
+	return LL_OK;
+}
+
+enum route
+draft_wanted(const struct draft *d, const char *address)
+{
+	size_t i;
+
+	for (i = 0; i < d->via_count; i++)
+		if (strcasecmp(d->vias[i].address, address) == 0)
+			return d->vias[i].route;
+	return ROUTE_NONE;
+}
+
+void
+draft_take_wishes(struct draft *d, struct draft *from)
+{
+	d->expires_days = from->expires_days;
+	d->class = from->class;
+	free(d->vias);
+	d->vias = from->vias;
+	d->via_count = from->via_count;
+	from->vias = NULL;
+	from->via_count = 0;
+}
+
 static bool
 name_taken(const struct draft *d, const char *name)
 {
@@ -292,6 +349,18 @@ put_attachment(struct tlv_out *o, const struct draft_attachment *a)
 	tlv_out_finish(&inner);
 }
 
+static void
+put_via(struct tlv_out *o, const struct draft_via *via)
+{
+	struct tlv_out inner;
+
+	tlv_out_init(&inner, 512);
+	tlv_put_text(&inner, DV_ADDRESS, via->address);
+	tlv_put_u64(&inner, DV_ROUTE, (uint64_t)via->route);
+	tlv_put_tlv(o, DT_VIA, &inner);
+	tlv_out_finish(&inner);
+}
+
 enum ll_result
 draft_seal(const struct draft *d, const struct id *author,
     uint64_t generation, uint8_t **out_r, size_t *len_r)
@@ -317,6 +386,10 @@ draft_seal(const struct draft *d, const struct id *author,
 		put_attachment(&o, &d->attachments[i]);
 	tlv_put_u64(&o, DT_CURSOR, d->cursor);
 	tlv_put_u64(&o, DT_EXPIRES, d->expires_days);
+	if (d->class)
+		tlv_put_u64(&o, DT_CLASS, (uint64_t)d->class);
+	for (i = 0; i < d->via_count; i++)
+		put_via(&o, &d->vias[i]);
 	r = o.err;
 	if (r == LL_OK)
 		r = text_key(d, &key);
@@ -387,6 +460,37 @@ read_text(struct draft *d, const struct tlv_field *f)
 }
 
 static enum ll_result
+read_via(struct draft *d, const struct tlv_field *field)
+{
+	struct tlv_view v = { field->data, field->len };
+	const char *address = "";
+	struct tlv_field f;
+	uint64_t route = 0;
+	size_t at = 0;
+
+	if (tlv_find(v, DV_ADDRESS, &at, &f) || tlv_text(&f, &address))
+		return LL_PROTO;
+	at = 0;
+	if (tlv_find(v, DV_ROUTE, &at, &f) || tlv_u64(&f, &route) ||
+	    route == 0 || route >= ROUTE_NONE)
+		return LL_PROTO;
+	return draft_want(d, address, (enum route)route);
+}
+
+static enum ll_result
+read_class(struct draft *d, const struct tlv_field *f)
+{
+	uint64_t class = 0;
+	enum ll_result r = tlv_u64(f, &class);
+
+	if (r == LL_OK && class > CLASS_REGISTERED)
+		r = LL_NEWER;
+	if (r == LL_OK)
+		d->class = (enum msg_class)class;
+	return r;
+}
+
+static enum ll_result
 read_field(struct draft *d, const struct tlv_field *f)
 {
 	switch (f->tag) {
@@ -405,6 +509,10 @@ read_field(struct draft *d, const struct tlv_field *f)
 		return tlv_u64(f, &d->cursor);
 	case DT_EXPIRES:
 		return tlv_u64(f, &d->expires_days);
+	case DT_CLASS:
+		return read_class(d, f);
+	case DT_VIA:
+		return read_via(d, f);
 	default:
 		return LL_NEWER;
 	}
@@ -419,6 +527,7 @@ decode(struct draft *d, const uint8_t *plain, size_t len)
 	enum ll_result r;
 
 	text_finish(d);
+	d->class = (enum msg_class)0;
 	r = text_init(d);
 	if (r)
 		return r;

@@ -20,6 +20,7 @@
 #include "keys/seal.h"
 #include "keys/secret.h"
 #include "store/desk.h"
+#include "store/kind.h"
 
 #define DRAFT_BODY_MAX 262144        /* bytes of text */
 #define DRAFT_SUBJECT_MAX 1000
@@ -36,6 +37,12 @@ struct draft_attachment {
 	uint8_t hash[HASH_BYTES];    /* of the ciphertext */
 };
 
+/* A route that the author wants for a recipient, above the policy's choice. */
+struct draft_via {
+	char address[321];
+	enum route route;
+};
+
 /* All strings malloc'd and never NULL after draft_init. */
 struct draft {
 	struct id id;
@@ -50,6 +57,8 @@ struct draft {
 	struct id *removed; size_t removed_count; /* detached, see draft_save */
 	uint64_t cursor;             /* byte offset in body */
 	uint64_t expires_days;       /* 0: the house's default */
+	enum msg_class class;        /* 0: not said, which is normal */
+	struct draft_via *vias; size_t via_count;
 	uint64_t time;               /* last change, as the store says */
 	uint64_t version;            /* as the store counts; 0: never saved */
 	bool shown;                  /* in an editor: another writer's words
@@ -76,6 +85,14 @@ LL_MUST enum ll_result draft_add_to(struct draft *d, const char *address,
     const char **why_r);
 LL_MUST enum ll_result draft_add_cc(struct draft *d, const char *address,
     const char **why_r);
+/* The route wanted for address; ROUTE_NONE takes the wish back.  An address
+ * that is no recipient (any more) does no harm. */
+LL_MUST enum ll_result draft_want(struct draft *d, const char *address,
+    enum route route);
+/* The route wanted for address, or ROUTE_NONE. */
+enum route draft_wanted(const struct draft *d, const char *address);
+/* Moves what the author wishes besides words into d: expiry, class, routes. */
+void draft_take_wishes(struct draft *d, struct draft *from);
 /* Appends a copy; a name that is there already gets a number ("a (2).pdf"). */
 LL_MUST enum ll_result draft_add_attachment(struct draft *d,
     const struct draft_attachment *a);

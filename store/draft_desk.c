@@ -399,7 +399,7 @@ draft_fork(struct desk *k, struct draft *d)
 		return r;
 	fresh.thread = d->thread;
 	fresh.reply_to = d->reply_to;
-	fresh.expires_days = d->expires_days;
+	draft_take_wishes(&fresh, d);
 	fresh.shown = d->shown;
 	draft_swap_words(&fresh, d);
 	draft_finish(d);

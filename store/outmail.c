@@ -42,6 +42,23 @@ outmail_id(const char *from, char text[OUTMAIL_ID])
 	    at && strlen(at + 1) <= 90 ? at + 1 : "letterlock.invalid");
 }
 
+size_t
+outmail_der_first(const uint8_t *p, size_t len)
+{
+	size_t n, bytes, i;
+
+	if (len < 2 || p[0] != 0x30)
+		return len;
+	if (p[1] < 0x80)
+		return 2u + p[1] <= len ? 2u + p[1] : len;
+	bytes = p[1] & 0x7fu;
+	if (bytes == 0 || bytes > 3 || len < 2 + bytes)
+		return len;
+	for (n = 0, i = 0; i < bytes; i++)
+		n = n << 8 | p[2 + i];
+	return n <= len - 2 - bytes ? 2 + bytes + n : len;
+}
+
 /* --- what goes in --- */
 
 static void
@@ -91,6 +108,17 @@ put_keys(struct tlv_out *job, const struct outmail *o)
 }
 
 static void
+put_chain(struct tlv_out *job, const struct outmail *o)
+{
+	size_t at, n;
+
+	for (at = 0; at < o->chain_len; at += n) {
+		n = outmail_der_first(o->chain + at, o->chain_len - at);
+		tlv_put_bytes(job, PARSE_F_EXTRA, o->chain + at, n);
+	}
+}
+
+static void
 put_reference(struct tlv_out *job, uint8_t tag, const char *mail_id)
 {
 	char text[1010];
@@ -124,6 +152,7 @@ write_job(struct sealing *s)
 	put_reference(&job, PARSE_F_REFERENCES, o->in_reply_to);
 	put_items(&job, d);
 	put_keys(&job, o);
+	put_chain(&job, o);
 	tlv_put_u64(&job, PARSE_F_AUTOCRYPT, 1);
 	r = job.err;
 	if (r == LL_OK)

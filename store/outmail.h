@@ -67,9 +67,15 @@ struct outmail {
 	const char *in_reply_to;     /* "" for none */
 	const struct outmail_key *keys;   /* the sender's own too */
 	size_t key_count;
+	const uint8_t *chain;        /* certificates above the sender's, DER one
+	                                after the other */
+	size_t chain_len;
 	const struct outmail_host *host;
 	void *arg;
 };
+
+/* Bytes of the first of several DER values; len when it is none. */
+size_t outmail_der_first(const uint8_t *p, size_t len);
 
 /* A fresh Message-ID of the sender's domain, without brackets. */
 void outmail_id(const char *from, char text[OUTMAIL_ID]);

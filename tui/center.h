@@ -19,6 +19,7 @@
 
 #include "keys/id.h"
 #include "keys/muc.h"
+#include "keys/parse.h"
 #include "keys/result.h"
 #include "store/desk.h"
 #include "store/draft.h"
@@ -178,10 +179,23 @@ void center_upload_path(const struct draft *d,
 
 /* --- plan and send --- */
 
+/* A key that this recipient's mail is encrypted to. */
+struct center_plan_key {
+	enum parse_format format;
+	char fingerprint[129];
+	char address[321];           /* the recipient's, or "@domain" */
+};
+
+#define CENTER_OTHERS 8
+
 struct center_planned {
 	char address[321];
 	enum route route;            /* ROUTE_NONE when held */
+	enum route wanted;           /* by the sender; ROUTE_NONE: none */
+	enum route others[CENTER_OTHERS]; size_t other_count; /* would do too */
+	struct center_plan_key *keys; size_t key_count;
 	bool held;
+	char *warning;               /* a key changed; "" for none */
 	char *reason;                /* why this route, or why held */
 	char *trust;                 /* why that key is trusted */
 	char *evidence;              /* what will be provable */
@@ -196,15 +210,24 @@ struct center_planned {
 
 struct center_plan {
 	struct center_planned *rows; size_t count;
+	enum msg_class class;        /* planned for */
+	size_t looking;              /* lookups of keys still under way */
 	uint8_t hash[HASH_BYTES];    /* to be shown and held to */
 	uint64_t queue_day;
 	uint8_t queue_pk[KEY_BYTES];
 	uint64_t expires_days;       /* the house's default */
 };
 
-/* Plans for the draft's recipients (to and cc).  LL_USAGE without any. */
+/* Plans for the draft's recipients (to and cc).  LL_USAGE without any.
+ * LL_DENIED: a wanted route is not to be had; center_words says why. */
 LL_MUST enum ll_result center_plan(struct center *c, const struct draft *d,
     struct center_plan *p_r);
+/* The same after a look for keys of the recipients outside: what was found is
+ * inspected and kept first, and lookups under way are waited for, at most
+ * wait_ms altogether.  p_r->looking are those that go on: plan again at
+ * DESK_FOUND. */
+LL_MUST enum ll_result center_plan_look(struct center *c,
+    const struct draft *d, int wait_ms, struct center_plan *p_r);
 void center_plan_finish(struct center_plan *p);
 
 /* One recipient of a sent message, as the sender sees it. */
@@ -238,9 +261,11 @@ struct center_sent {
 struct center_send_options {
 	uint64_t delay_secs;         /* countdown for undo; 0 for exec verbs */
 	bool new_codes;              /* no reuse of confirmed codes */
-	/* Called before each step that takes long (a code is stretched): step
-	 * of steps.  May be NULL.  Returning false gives up: LL_AGAIN. */
-	bool (*progress)(void *arg, size_t step, size_t steps);
+	/* Called before each step that takes long: what ("Making link") is
+	 * being done, step of steps.  May be NULL.  Returning false gives up:
+	 * LL_AGAIN. */
+	bool (*progress)(void *arg, const char *what, size_t step,
+	    size_t steps);
 	void *arg;
 	uint8_t idempotency[HASH_BYTES]; /* all zero: a fresh one is put here;
 	                                reuse the struct to repeat after
@@ -269,6 +294,82 @@ LL_MUST enum ll_result center_withdraw(struct center *c, const struct id *id,
 LL_MUST enum ll_result center_reissue(struct center *c, const struct id *id,
     const char *address, struct center_send_options *o,
     struct center_sent *s_r);
+
+/* --- keys --- */
+
+/* Another person's (or domain's) key. */
+struct center_key {
+	char address[321];           /* "@domain" for a whole domain */
+	enum parse_format format;
+	char fingerprint[129];
+	char *algorithm;
+	uint64_t created, expires;   /* since 1970; expires 0: never */
+	enum key_source source;
+	uint64_t confirmed, added;   /* when; confirmed 0: by nobody */
+	bool trusted, changed, house; /* PEERKEY_* */
+};
+struct center_keys { struct center_key *rows; size_t count; };
+
+/* One's own and the house's, of address or (NULL) of all. */
+LL_MUST enum ll_result center_keys(struct center *c, const char *address,
+    struct center_keys *k_r);
+void center_keys_finish(struct center_keys *k);
+
+/* What became of one key of those given. */
+struct center_added {
+	char fingerprint[129];
+	enum parse_format format;
+	char *algorithm;
+	bool added, changed, trusted;
+	char *words;                 /* why not, or ""; cleaned */
+};
+struct center_addition { struct center_added *rows; size_t count; };
+/* Inspects bytes (OpenPGP keys, armored or not, or a certificate) and keeps the
+ * good ones for address ("@domain" for a whole one) as given by hand.  LL_OK
+ * when at least one is kept; LL_DENIED with the first one's words. */
+LL_MUST enum ll_result center_key_add(struct center *c, const char *address,
+    const void *key, size_t len, struct center_addition *a_r);
+void center_addition_finish(struct center_addition *a);
+
+/* By fingerprint or a beginning of 8 digits and more, in any case, blanks and
+ * colons ignored; address may be NULL.  LL_NOTFOUND, LL_CONFLICT: more than
+ * one begins so.  k_r: what was confirmed or removed. */
+LL_MUST enum ll_result center_key_confirm(struct center *c,
+    const char *fingerprint, const char *address, struct center_keys *k_r);
+LL_MUST enum ll_result center_key_remove(struct center *c,
+    const char *fingerprint, const char *address, struct center_keys *k_r);
+
+/* One's own public keys, newest first. */
+struct center_own {
+	enum parse_format format;
+	char fingerprint[129];
+	char *algorithm;
+	uint64_t created;
+	bool usable;                 /* S/MIME: has a certificate */
+	uint8_t *key; size_t key_len; /* OpenPGP public key, certificate, or
+	                                the request for one, all binary */
+};
+struct center_owns { struct center_own *rows; size_t count; };
+LL_MUST enum ll_result center_own_keys(struct center *c,
+    struct center_owns *o_r);
+void center_own_keys_finish(struct center_owns *o);
+/* The newest of that format as others take it: armored OpenPGP key, or PEM of
+ * the certificate (chain behind it); malloc'd.  LL_NOTFOUND with words. */
+LL_MUST enum ll_result center_key_export(struct center *c,
+    enum parse_format format, char **text_r);
+/* Takes over a PKCS#12 file or secret OpenPGP key as one's own. */
+LL_MUST enum ll_result center_key_import(struct center *c, const void *file,
+    size_t len, const char *password);
+
+/* A fingerprint in groups of 4, as people compare it. */
+#define CENTER_FINGERPRINT 200
+void center_fingerprint_text(const char *fingerprint,
+    char text[CENTER_FINGERPRINT]);
+/* "OpenPGP", "S/MIME" */
+const char *center_format_name(enum parse_format f);
+/* Whether a key is used, in words ("checked by you", "changed: not used before
+ * it is confirmed"). */
+const char *center_key_sentence(const struct center_key *k);
 
 /* --- words for people --- */
 

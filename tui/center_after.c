@@ -294,7 +294,8 @@ center_reissue(struct center *c, const struct id *id, const char *address,
 	r = mail_fetch(c->desk, id, &mail);
 	if (r == LL_OK) {
 		order.key = &mail.key;
-		if (o->progress && !o->progress(o->arg, 1, 1))
+		if (o->progress && !o->progress(o->arg, "Making link", 1,
+		    1))
 			r = LL_AGAIN;
 		if (r == LL_OK)
 			r = center_link_make(c, &order, &link);

@@ -10,6 +10,7 @@
 #include "keys/seal.h"
 #include "store/mail.h"
 #include "store/msg.h"
+#include "store/outmail.h"
 #include "tui/center.h"
 
 struct center {
@@ -79,6 +80,39 @@ void center_link_tell(const struct center_link *l,
  * r; leaves r->has_code false when it does not open. */
 void center_code_open(struct center *c, const struct id *message,
     const uint8_t *box, size_t len, struct center_recipient *r);
+
+/* --- own keys (center_own.c) --- */
+
+/* The newest that others can use, or NULL. */
+const struct center_own *center_own_find(const struct center_owns *o,
+    enum parse_format format);
+
+/* --- mails (center_mail.c) --- */
+
+/* The mails of one message. */
+struct center_mails {
+	struct outmail_made made[OUTMAIL_FORMATS];
+	char id[OUTMAIL_ID];         /* Message-ID of them all */
+};
+
+/* Whether this recipient gets a mail of ours, not a notification. */
+bool center_has_mail(const struct center_planned *row);
+/* Seals d as mail for every recipient of p that gets one; none: LL_OK with
+ * nothing made.  LL_CONFLICT with words when a key may not be used any more. */
+LL_MUST enum ll_result center_mails_make(struct center *c,
+    const struct draft *d, const struct center_plan *p,
+    const struct center_send_options *o, uint64_t date,
+    struct center_mails *m_r);
+/* Gives up the blobs of mails that were not sent. */
+void center_mails_drop(struct center *c, const struct draft *d,
+    const struct center_mails *m);
+void center_mails_finish(struct center_mails *m);
+/* The objects of all mails into a SEND. */
+void center_mails_put_objects(struct msg *m, const struct center_mails *all);
+/* One recipient's keys and queue row into the open RECIPIENT. */
+LL_MUST enum ll_result center_mails_put(struct center *c, struct msg *m,
+    const struct center_mails *all, const struct center_plan *p, size_t n,
+    const struct id *message, uint64_t expires);
 
 /* --- rows of SEND, STATUS, WITHDRAW, REISSUE answers --- */
 

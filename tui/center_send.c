@@ -28,6 +28,7 @@ struct sending {
 	uint8_t self_wrap[256];
 	size_t self_wrap_len;
 	struct center_link *links;   /* one per row of the plan */
+	struct center_mails mails;
 	uint64_t expires_days;
 };
 
@@ -42,6 +43,7 @@ sending_finish(struct sending *s)
 	for (i = 0; s->links && i < s->p->count; i++)
 		center_link_finish(&s->links[i]);
 	free(s->links);
+	center_mails_finish(&s->mails);
 }
 
 static bool
@@ -273,7 +275,8 @@ make_links(struct sending *s)
 			continue;
 		step++;
 		if (s->o->progress
-		    && !s->o->progress(s->o->arg, step, steps))
+		    && !s->o->progress(s->o->arg, "Making link", step,
+		    steps))
 			return LL_AGAIN;
 		order.address = row->address;
 		order.pair_box = row->code_known && !s->o->new_codes ?
@@ -312,6 +315,9 @@ put_recipient(struct sending *s, struct msg *m, size_t i)
 			msg_put_u64(m, F_GENERATION, row->generation);
 		}
 		free(box);
+	} else if (center_has_mail(row)) {
+		r = center_mails_put(s->c, m, &s->mails, s->p, i, &s->d->id,
+		    s->envelope.date + s->expires_days * DAY_SECS);
 	}
 	msg_end(m);
 	return r;
@@ -333,6 +339,7 @@ put_objects(const struct sending *s, struct msg *m)
 			msg_put_bytes(m, F_DATA, s->body, s->body_len);
 		msg_end(m);
 	}
+	center_mails_put_objects(m, &s->mails);
 }
 
 static enum ll_result
@@ -357,6 +364,7 @@ make_request(struct sending *s, struct msg **m_r)
 	if (!id_equal(&e->reply_to, &none))
 		msg_put_id(m, F_REPLY_TO, &e->reply_to);
 	msg_put_bytes(m, F_PLAN_HASH, s->p->hash, HASH_BYTES);
+	msg_put_u64(m, F_CLASS, s->p->class);
 	msg_put_bytes(m, F_HEADER, s->header, s->header_len);
 	msg_put_bytes(m, F_COMMITMENT, s->commitment, HASH_BYTES);
 	msg_put_u64(m, F_GENERATION, e->author_generation);
@@ -445,11 +453,15 @@ center_send(struct center *c, const struct draft *d,
 	if (r == LL_OK)
 		r = make_links(&s);
 	if (r == LL_OK)
+		r = center_mails_make(c, d, p, o, s.envelope.date, &s.mails);
+	if (r == LL_OK)
 		r = commit(&s, repeated, s_r);
+	if (r && r != LL_BUSY)
+		center_mails_drop(c, d, &s.mails);
 	sending_finish(&s);
 	if (r)
 		center_sent_finish(s_r);
-	if (r == LL_CONFLICT)
+	if (r == LL_CONFLICT && c->failure != LL_CONFLICT)
 		return center_fail(c, r, "an address or key changed since "
 		    "the plan was shown: plan again");
 	return r;

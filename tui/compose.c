@@ -99,7 +99,7 @@ begin_anew(struct compose *c, const char *why)
 		return r;
 	fresh.thread = c->d.thread;
 	fresh.reply_to = c->d.reply_to;
-	fresh.expires_days = c->d.expires_days;
+	draft_take_wishes(&fresh, &c->d);
 	draft_finish(&c->d);
 	c->d = fresh;
 	(void)apply(c, false);

@@ -194,11 +194,11 @@ say_attachments(struct line *l, const struct draft *d)
 /* --- sending --- */
 
 static bool
-progress(void *arg, size_t step, size_t steps)
+progress(void *arg, const char *what, size_t step, size_t steps)
 {
 	struct line *l = arg;
 
-	teletype_say(l->t, "Making link %zu of %zu ...\n", step, steps);
+	teletype_say(l->t, "%s, %zu of %zu ...\n", what, step, steps);
 	return !l->quit;
 }
 

@@ -118,12 +118,12 @@ plan_title(const struct view *v, char *text, size_t room)
 /* --- verbs --- */
 
 static bool
-progress(void *arg, size_t step, size_t steps)
+progress(void *arg, const char *what, size_t step, size_t steps)
 {
 	(void)arg;
 	if (steps > 1) {
 		(void)paint_format(paint_rows() - 2, 0, paint_cols(),
-		    PAINT_BOLD, "Sealing, %zu of %zu ...", step, steps);
+		    PAINT_BOLD, "%s, %zu of %zu ...", what, step, steps);
 		paint_show();
 	}
 	return true;
