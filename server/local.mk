@@ -38,6 +38,10 @@ OBJS_letterlock-relay = server/letterlock-relay.o server/child.o $(OBJS_relay)
 LIBS_letterlock-relay = -lcurl
 OBJS_test_relay = $(OBJS_relay)
 LIBS_test_relay = -lcurl
+OBJS_find = $(addprefix server/,relay_find.o relay_look.o relay_wkd.o \
+  relay_web.o relay_dns.o net.o)
+OBJS_test_relay_find = $(OBJS_find)
+LIBS_test_relay_find = -lcurl -lunbound
 OBJS_test_relay_dns = server/relay_dns.o server/net.o
 LIBS_test_relay_dns = -lunbound
 
