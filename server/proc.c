@@ -30,7 +30,8 @@ static const enum config_key store_config[] = {
 	CONFIG_data, CONFIG_org_name, CONFIG_undo_seconds, CONFIG_expiry_days,
 	CONFIG_attachment_max, CONFIG_quota, CONFIG_kdf_memory_mib,
 	CONFIG_kdf_passes, CONFIG_muc_kdf_memory_mib, CONFIG_kdf_runs,
-	CONFIG_key_search, CONFIG_keyserver, CONFIG_COUNT
+	CONFIG_key_search, CONFIG_keyserver, CONFIG_trust_normal,
+	CONFIG_trust_confidential, CONFIG_tls_domains, CONFIG_COUNT
 };
 static const enum config_key relay_config[] = {
 	CONFIG_org_name, CONFIG_portal_url, CONFIG_relay, CONFIG_relay_user,
