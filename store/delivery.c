@@ -1,10 +1,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "keys/seal.h"
 #include "store/delivery.h"
 #include "store/group.h"
 #include "store/object.h"
 #include "store/queue.h"
+#include "store/route.h"
 
 #define BATCH 100
 
@@ -194,8 +196,9 @@ delivery_shred(struct store *s, struct delivery *d, enum link_state says)
 	if (r == LL_OK && d->route == ROUTE_PORTAL_MUC)
 		r = db_run(s->db, "DELETE FROM tokens WHERE delivery = ?1",
 		    "d", &d->id);
-	if (r == LL_OK && d->route == ROUTE_PORTAL_MUC)
-		r = queue_drop(s, &d->id);
+	if (r == LL_OK && (d->route == ROUTE_PORTAL_MUC ||
+	    route_is_mail(d->route)))
+		r = queue_drop(s, d);
 	return r;
 }
 
@@ -209,7 +212,9 @@ delivery_collect(struct store *s, const struct id *message)
 	    " WHERE message = ?1 AND (wrap IS NOT NULL OR self_wrap IS NOT"
 	    " NULL)) OR EXISTS (SELECT 1 FROM deliveries d LEFT JOIN links l"
 	    " ON l.delivery = d.delivery WHERE d.message = ?1 AND (d.wrap IS"
-	    " NOT NULL OR l.wrap IS NOT NULL))", "d", message);
+	    " NOT NULL OR l.wrap IS NOT NULL)) OR EXISTS (SELECT 1 FROM queue"
+	    " WHERE blob IN (SELECT object FROM objects WHERE message = ?1 AND"
+	    " kind = ?2))", "du", message, OBJECT_MAIL);
 	if (r != LL_OK || used != 0)
 		return r;
 	r = object_drop_all(s, message);
@@ -256,7 +261,7 @@ release_one(struct store *s, uint64_t now, const struct id *id)
 	r = delivery_load(s, id, &d);
 	if (r != LL_OK)
 		return r;
-	if (d.route == ROUTE_PORTAL_MUC) {
+	if (d.route == ROUTE_PORTAL_MUC || route_is_mail(d.route)) {
 		r = delivery_record(s, now, &d, EVENT_QUEUED, STATE_QUEUED,
 		    NULL);
 		event_queue(s);
@@ -311,6 +316,7 @@ delivery_release(struct store *s, uint64_t now, uint64_t *next_r)
 static enum ll_result
 expire_deliveries(struct store *s, uint64_t now, const struct id *message)
 {
+	enum queue_place place;
 	struct delivery d;
 	sqlite3_stmt *st;
 	enum ll_result r;
@@ -325,11 +331,15 @@ expire_deliveries(struct store *s, uint64_t now, const struct id *message)
 		read_row(st, &d);
 		r = db_number(s->db, 0, &position, "SELECT position + 1 FROM"
 		    " deliveries WHERE delivery = ?1", "d", &d.id);
+		place = QUEUE_WAITS;
+		if (r == LL_OK && route_is_mail(d.route))
+			r = queue_place(s, now, &d, &place);
 		if (r == LL_OK)
 			r = delivery_shred(s, &d, LINK_EXPIRED);
-		/* who read it has read it: that outcome stays */
+		/* who read it has read it, and what is out is out: these
+		 * outcomes stay */
 		if (r == LL_OK && progress(d.state) < 2 && progress(d.state)
-		    >= 0)
+		    >= 0 && place != QUEUE_OUT)
 			r = delivery_record(s, now, &d, EVENT_EXPIRED,
 			    STATE_EXPIRED, NULL);
 		if (r != LL_OK)

@@ -69,11 +69,25 @@ HANDLER(delivery_reissue);
 HANDLER(queue_lease);
 HANDLER(queue_result);
 HANDLER(queue_key);
+HANDLER(queue_blob);
 /* finding.c */
 HANDLER(finding_list);
 HANDLER(finding_seen);
 HANDLER(finding_lease);
 HANDLER(finding_result);
+/* mailkey.c, peerkey.c, authority.c */
+HANDLER(mailkey_put);
+HANDLER(mailkey_list);
+HANDLER(mailkey_cert);
+HANDLER(peerkey_add);
+HANDLER(peerkey_list);
+HANDLER(peerkey_get);
+HANDLER(peerkey_confirm);
+HANDLER(peerkey_remove);
+HANDLER(authority_list);
+HANDLER(authority_trust);
+HANDLER(authority_crl);
+HANDLER(authority_remove);
 /* link.c, portal.c */
 HANDLER(link_look);
 HANDLER(link_try);

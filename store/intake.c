@@ -404,7 +404,7 @@ failed(struct store *s, struct request *q, struct delivery *d)
 	const bool link = d->route == ROUTE_PORTAL_MUC;
 	enum ll_result r;
 
-	r = link ? delivery_shred(s, d, LINK_EXPIRED) : queue_drop(s, &d->id);
+	r = link ? delivery_shred(s, d, LINK_EXPIRED) : queue_drop(s, d);
 	if (r == LL_OK)
 		r = delivery_record(s, q->now, d, link ? EVENT_NOTIFY_FAILED :
 		    EVENT_FAILED, STATE_FAILED, view_text(q->v, F_DETAIL));

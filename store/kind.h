@@ -99,6 +99,8 @@ enum key_source {
 #define PEERKEY_HOUSE 4u         /* the administration's, not one's own */
 /* FLAGS of a CA. */
 #define CA_OWN 1u
+#define CA_CRL_ELSEWHERE 2u      /* it has a CRL that did not fit: ask for that
+                                    CA alone */
 
 /* What the relay looks up. */
 enum lookup { LOOKUP_WKD = 1, LOOKUP_SERVER, LOOKUP_TLS };

@@ -11,7 +11,9 @@ OBJS_storeprogram = store/db.o store/schema.o store/serve.o store/group.o \
   store/optable.o store/log.o store/lease.o store/delay.o store/login.o \
   store/bind.o store/vaults.o store/enroll.o store/sshkeys.o store/users.o \
   store/boxes.o store/drafts.o store/object.o store/upload.o store/plan.o \
-  store/send.o store/status.o store/delivery.o store/queue.o store/link.o \
+  store/plan_outside.o store/route.o store/mailkey.o store/peerkey.o \
+  store/authority.o store/send.o store/undo.o store/status.o \
+  store/delivery.o store/queue.o store/link.o \
   store/portal.o store/intake.o store/finding.o store/finding_board.o \
   store/sweep.o store/backup.o store/house.o store/setup.o
 OBJS_letterlock-store = store/letterlock-store.o $(OBJS_storeprogram)

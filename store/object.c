@@ -8,6 +8,7 @@
 
 #define TOGETHER_MAX (1024 * 1024)  /* bytes of a reply that carries data */
 #define OBJECTS_MAX 101
+#define MAILS_MAX 8              /* one for each format */
 #define UNUSED_SECS 86400
 #define CHARGED_MIN 4096
 
@@ -38,8 +39,8 @@ object_put_all(struct store *s, struct msg *m, const struct id *message)
 	size_t len;
 
 	r = db_query(s->db, &st, "SELECT object, kind, sealed_bytes, hash,"
-	    " data FROM objects WHERE message = ?1 ORDER BY position", "d",
-	    message);
+	    " data FROM objects WHERE message = ?1 AND kind <> ?2 ORDER BY"
+	    " position", "du", message, OBJECT_MAIL);
 	if (r != LL_OK)
 		return r;
 	while ((r = db_next(s->db, st)) == LL_OK) {
@@ -131,9 +132,9 @@ drop_unnamed(struct store *s, const struct id *message)
 
 enum ll_result
 object_attach(struct store *s, struct request *q,
-    const struct object_place *place)
+    struct object_place *place)
 {
-	unsigned position = 0;
+	unsigned position = 0, mails = 0;
 	struct tlv_view o;
 	uint64_t uploads;
 	enum ll_result r;
@@ -143,7 +144,10 @@ object_attach(struct store *s, struct request *q,
 	    " WHERE message = ?1 AND position < 1000", "d", &place->message);
 	uploads = db_changes(s->db);
 	while (r == LL_OK && view_nest(q->v, F_OBJECT, &at, &o)) {
-		if (position == OBJECTS_MAX)
+		if (view_u64(o, F_OBJECT_KIND) == OBJECT_MAIL && ++mails > 0 &&
+		    !place->mails)
+			return LL_USAGE;
+		if (position - mails >= OBJECTS_MAX || mails > MAILS_MAX)
 			return LL_TOOBIG;
 		if (view_has(o, F_DATA))
 			r = insert(s, q, place, o, position);
@@ -151,7 +155,8 @@ object_attach(struct store *s, struct request *q,
 			r = confirm(s, place, o, position);
 		position++;
 	}
-	if (r == LL_OK && position == 0) {
+	place->mails_seen = mails > 0;
+	if (r == LL_OK && position == mails) {
 		q->words = "A message has a body.";
 		r = LL_USAGE;
 	}
@@ -209,9 +214,10 @@ object_sweep(struct store *s, uint64_t now)
 
 	for (n = 0; n < 100; n++) {
 		r = db_one(s->db, &st, "SELECT object, message FROM objects o"
-		    " WHERE staged = 1 AND created < ?1 AND NOT EXISTS (SELECT"
-		    " 1 FROM drafts d WHERE d.message = o.message) LIMIT 1",
-		    "i", now - UNUSED_SECS);
+		    " WHERE staged = 1 AND created < ?1 AND (kind = ?2 OR NOT"
+		    " EXISTS (SELECT 1 FROM drafts d WHERE d.message ="
+		    " o.message)) LIMIT 1", "iu", now - UNUSED_SECS,
+		    OBJECT_MAIL);
 		if (r != LL_OK)
 			return r == LL_NOTFOUND ? LL_OK : r;
 		(void)db_id(st, 0, &object);

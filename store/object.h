@@ -12,6 +12,8 @@ struct object_place {
 	struct id message;       /* the draft, or the reply to be */
 	struct id owner;         /* whose quota */
 	const struct id *delivery; /* portal: the delivery; NULL otherwise */
+	bool mails;              /* finished mails may be among them */
+	bool mails_seen;         /* and were (object_attach sets it) */
 };
 
 /* BLOB_NEW, PORTAL_BLOB: OBJECT_ID, LIMIT and a descriptor into q->reply. */
@@ -34,13 +36,16 @@ void object_upload_expire(struct store *s, uint64_t now);
  * checks that the others were uploaded to that place; puts them in order and
  * removes what was uploaded there and is not named. */
 LL_MUST enum ll_result object_attach(struct store *s, struct request *q,
-    const struct object_place *place);
+    struct object_place *place);
 /* All OBJECT fields of a message (or draft) into m; small data comes along
- * while the message stays under a MiB. */
+ * while the message stays under a MiB.  Mails on their way out are left out. */
 LL_MUST enum ll_result object_put_all(struct store *s, struct msg *m,
     const struct id *message);
-/* DATA or a descriptor of one object of that message. */
+/* DATA or a descriptor of one object of that message, none of its mails. */
 LL_MUST enum ll_result object_give(struct store *s, struct msg *m,
+    const struct id *message, const struct id *object);
+/* The same of a mail, with its HASH. */
+LL_MUST enum ll_result object_give_mail(struct store *s, struct msg *m,
     const struct id *message, const struct id *object);
 /* LL_TOOBIG or LL_FULL, with words, when an object of that many sealed bytes is
  * above the limit or the owner's quota; *left_r: the largest that is not. */

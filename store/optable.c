@@ -21,6 +21,7 @@
 #define NOBODY 0u
 #define STAFF R(ROLE_STAFF)
 #define ADMIN R(ROLE_ADMIN)
+#define KEEPER (R(ROLE_STAFF) | R(ROLE_ADMIN))
 #define AUDIT (R(ROLE_ADMIN) | R(ROLE_AUDITOR))
 #define ANYONE (R(ROLE_STAFF) | R(ROLE_ADMIN) | R(ROLE_AUDITOR))
 
@@ -111,6 +112,30 @@ const struct op_rule op_rules[] = {
 	    finding_list },
 	{ OP_FINDING_SEEN, WORKER, STAFF, NEED_BOUND, OP_WRITES, finding,
 	    finding_seen },
+	{ OP_MAILKEY_PUT, SESSION | LOCAL, STAFF, NEED_BOUND, OP_WRITES, NULL,
+	    mailkey_put },
+	{ OP_MAILKEY_LIST, SESSION | WORKER | LOCAL, STAFF, NEED_BOUND, 0,
+	    reads, mailkey_list },
+	{ OP_MAILKEY_CERT, LOCAL, NOBODY, NEED_NOTHING, OP_WRITES, NULL,
+	    mailkey_cert },
+	{ OP_PEERKEY_ADD, WORKER | LOCAL, KEEPER, NEED_BOUND, OP_WRITES, NULL,
+	    peerkey_add },
+	{ OP_PEERKEY_LIST, WORKER | LOCAL, KEEPER, NEED_BOUND, 0, reads,
+	    peerkey_list },
+	{ OP_PEERKEY_GET, WORKER | LOCAL, KEEPER, NEED_BOUND, 0, reads,
+	    peerkey_get },
+	{ OP_PEERKEY_CONFIRM, WORKER | LOCAL, KEEPER, NEED_BOUND, OP_WRITES,
+	    NULL, peerkey_confirm },
+	{ OP_PEERKEY_REMOVE, WORKER | LOCAL, KEEPER, NEED_BOUND, OP_WRITES,
+	    NULL, peerkey_remove },
+	{ OP_CA_LIST, SESSION | WORKER | LOCAL, KEEPER, NEED_BOUND, 0, reads,
+	    authority_list },
+	{ OP_CA_TRUST, LOCAL, NOBODY, NEED_NOTHING, OP_WRITES, NULL,
+	    authority_trust },
+	{ OP_CA_CRL, LOCAL, NOBODY, NEED_NOTHING, OP_WRITES, NULL,
+	    authority_crl },
+	{ OP_CA_REMOVE, LOCAL, NOBODY, NEED_NOTHING, OP_WRITES, NULL,
+	    authority_remove },
 
 	{ OP_USER_ADD, WORKER | LOCAL, ADMIN, NEED_BOUND, OP_WRITES, NULL,
 	    users_add },
@@ -136,6 +161,7 @@ const struct op_rule op_rules[] = {
 	    queue_lease },
 	{ OP_QUEUE_RESULT, RELAY, NOBODY, NEED_NOTHING, OP_WRITES, NULL,
 	    queue_result },
+	{ OP_QUEUE_BLOB, RELAY, NOBODY, NEED_NOTHING, 0, reads, queue_blob },
 	{ OP_QUEUE_KEY, RELAY, NOBODY, NEED_NOTHING, OP_WRITES,
 	    "the key of a day is no event of a message", queue_key },
 

@@ -2,17 +2,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
 #include "keys/clean.h"
 #include "store/handlers.h"
 #include "store/plan.h"
 #include "store/queue.h"
+#include "store/route.h"
 #include "store/send.h"
-
-static const char colleague[] = "has a mailbox here";
-static const char outsider[] = "not known here: gets a link by e-mail and "
-    "needs the unlock code from you";
 
 /* --- one recipient --- */
 
@@ -31,61 +27,101 @@ held_reason(uint64_t role, uint64_t state, uint64_t generation)
 	return NULL;
 }
 
-/* A code that opened an earlier link of this pair opens the next ones too. */
-static enum ll_result
-look_for_pair(struct store *s, const struct id *author, struct plan_line *l)
+/* The administration's own word that a domain's mail servers prove their name:
+ * "a.example b.example=mx.b.example". */
+static bool
+tls_is_policy(const struct store *s, const char *domain)
 {
-	char day[16] = "";
-	struct tm tm;
-	uint64_t last;
-	time_t t;
-	enum ll_result r;
+	const char *word = s->tls_domains;
+	size_t len, name;
 
-	r = db_number(s->db, 0, &last, "SELECT p.last FROM pairs p JOIN users"
-	    " u ON u.user = p.user AND u.generation = p.generation WHERE"
-	    " p.user = ?1 AND p.address = lower(?2)", "dt", author,
-	    l->address);
-	t = (time_t)last;
-	if (r != LL_OK || last == 0 || gmtime_r(&t, &tm) == NULL)
-		return r;
-	(void)strftime(day, sizeof(day), "%Y-%m-%d", &tm);
-	(void)snprintf(l->known, sizeof(l->known), "gets a link by e-mail; "
-	    "the code that worked on %s opens it too", day);
-	return LL_OK;
+	for (; *word != '\0'; word += len + strspn(word + len, " \t")) {
+		len = strcspn(word, " \t");
+		name = strcspn(word, "= \t");
+		if (name == strlen(domain) &&
+		    strncasecmp(word, domain, name) == 0)
+			return true;
+	}
+	return false;
 }
 
-static enum ll_result
-decide(struct store *s, const struct id *author, struct plan_line *l)
+/* What the relay has found out: the first word of it. */
+static void
+read_hints(const struct store *s, sqlite3_stmt *st, const char *domain,
+    struct plan_hints *h_r)
 {
+	const uint8_t *p;
+	size_t len, i;
+
+	memset(h_r, 0, sizeof(*h_r));
+	h_r->keys = db_u64(st, 5) != 0;
+	p = db_blob(st, 6, &len);
+	for (i = 0; p != NULL && i < len && i < sizeof(h_r->tls) - 1; i++) {
+		if (p[i] < 'a' || p[i] > 'z')
+			break;
+		h_r->tls[i] = (char)p[i];
+	}
+	if (tls_is_policy(s, domain))
+		(void)snprintf(h_r->tls, sizeof(h_r->tls), "policy");
+}
+
+static void
+take_colleague(sqlite3_stmt *st, struct plan_line *l)
+{
+	const char *held = held_reason(db_u64(st, 1), db_u64(st, 2),
+	    db_u64(st, 3));
+
+	l->route = held == NULL ? ROUTE_INTERNAL : ROUTE_NONE;
+	(void)snprintf(l->reason, sizeof(l->reason), "%s", held != NULL ?
+	    held : "has a mailbox here");
+	if (held != NULL)
+		return;
+	l->usable = 1u << ROUTE_INTERNAL;
+	l->generation = db_u64(st, 3);
+	(void)db_id(st, 0, &l->user);
+	(void)db_hash(st, 4, l->seal_pk);
+}
+
+/* One question for everybody: to colleagues nothing else is asked, to the
+ * unknown nothing more than to know that they are. */
+static enum ll_result
+decide(struct store *s, struct request *q, struct plan *p,
+    struct plan_line *l, enum route wish)
+{
+	const char *domain = strchr(l->address, '@');
+	struct plan_hints hints;
 	sqlite3_stmt *st;
 	enum ll_result r;
+	bool outside;
 
 	r = db_one(s->db, &st, "SELECT u.user, u.role, u.state, u.generation,"
-	    " v.seal_pk FROM users u LEFT JOIN vaults v ON v.user = u.user AND"
-	    " v.generation = u.generation WHERE u.email = lower(?1)", "t",
-	    l->address);
-	if (r == LL_NOTFOUND) {
-		l->route = ROUTE_PORTAL_MUC;
-		l->reason = outsider;
-		return look_for_pair(s, author, l);
-	}
+	    " v.seal_pk, u.user IS NULL AND EXISTS (SELECT 1 FROM peer_keys"
+	    " WHERE address IN (lower(?1), ?2) AND owner IN (?3,"
+	    " zeroblob(16))), CASE WHEN u.user IS NULL THEN (SELECT data FROM"
+	    " findings WHERE lookup = ?4 AND subject = substr(?2, 2) AND state"
+	    " = ?5 AND until > ?6) END FROM (SELECT 1) LEFT JOIN users u ON"
+	    " u.email = lower(?1) LEFT JOIN vaults v ON v.user = u.user AND"
+	    " v.generation = u.generation", "ttduui", l->address, domain,
+	    &q->peer->user, LOOKUP_TLS, FIND_FOUND, q->now);
 	if (r != LL_OK)
 		return r;
-	l->reason = held_reason(db_u64(st, 1), db_u64(st, 2), db_u64(st, 3));
-	l->route = ROUTE_NONE;
-	if (l->reason == NULL) {
-		l->route = ROUTE_INTERNAL;
-		l->reason = colleague;
-		l->generation = db_u64(st, 3);
-		(void)db_id(st, 0, &l->user);
-		(void)db_hash(st, 4, l->seal_pk);
-	}
+	outside = db_null(st, 0);
+	if (outside)
+		read_hints(s, st, domain + 1, &hints);
+	else
+		take_colleague(st, l);
 	db_end(st);
-	return LL_OK;
+	if (outside)
+		return plan_outside(s, q, p, l, &hints, wish);
+	if (wish == 0 || wish == ROUTE_NONE || wish == ROUTE_INTERNAL)
+		return LL_OK;
+	q->words = "A colleague's mail stays in the mailbox here.";
+	return LL_DENIED;
 }
 
 static enum ll_result
-add(struct store *s, struct request *q, struct plan *p, const char *typed)
+add(struct store *s, struct request *q, struct plan *p, const char *typed,
+    enum route wish)
 {
 	struct plan_line *grown, *l;
 	const char *why = NULL;
@@ -110,7 +146,7 @@ add(struct store *s, struct request *q, struct plan *p, const char *typed)
 			q->words = "A recipient is named twice.";
 			return LL_USAGE;
 		}
-	r = decide(s, &q->peer->user, l);
+	r = decide(s, q, p, l, wish);
 	if (r == LL_OK)
 		p->count++;
 	return r;
@@ -126,20 +162,27 @@ plan_build(struct store *s, struct request *q, struct plan *p_r)
 	size_t at = 0, i;
 
 	memset(p_r, 0, sizeof(*p_r));
+	p_r->certificate = -1;
+	p_r->class = view_has(q->v, F_CLASS) ?
+	    (enum msg_class)view_u64(q->v, F_CLASS) : CLASS_NORMAL;
+	if (p_r->class < CLASS_NORMAL || p_r->class > CLASS_REGISTERED)
+		return LL_USAGE;
 	while (r == LL_OK && view_each(q->v, F_ADDRESS, &at, &f)) {
 		r = tlv_text(&f, &typed);
 		if (r == LL_OK)
-			r = add(s, q, p_r, typed);
+			r = add(s, q, p_r, typed, 0);
 	}
 	at = 0;
 	while (r == LL_OK && view_nest(q->v, F_RECIPIENT, &at, &v))
-		r = add(s, q, p_r, view_text(v, F_ADDRESS));
+		r = add(s, q, p_r, view_text(v, F_ADDRESS),
+		    (enum route)view_u64(v, F_ROUTE));
 	if (r == LL_OK && p_r->count == 0) {
 		q->words = "There is no recipient.";
 		r = LL_USAGE;
 	}
 	for (i = 0; r == LL_OK && i < p_r->count; i++) {
-		if (p_r->lines[i].route != ROUTE_PORTAL_MUC)
+		if (p_r->lines[i].route == ROUTE_INTERNAL ||
+		    p_r->lines[i].route == ROUTE_NONE)
 			continue;
 		r = queue_today(s, q->now, NULL, NULL);
 		if (r == LL_BUSY)
@@ -154,6 +197,7 @@ void
 plan_finish(struct plan *p)
 {
 	free(p->lines);
+	free(p->keys);
 	memset(p, 0, sizeof(*p));
 }
 
@@ -174,7 +218,8 @@ plan_hash(const struct plan *p, const struct id *author,
 	const struct plan_line **sorted;
 	struct tlv_out in;
 	enum ll_result r;
-	size_t i;
+	const struct plan_key *k;
+	size_t i, n;
 
 	sorted = calloc(p->count, sizeof(*sorted));
 	if (sorted == NULL)
@@ -182,14 +227,21 @@ plan_hash(const struct plan *p, const struct id *author,
 	for (i = 0; i < p->count; i++)
 		sorted[i] = &p->lines[i];
 	qsort(sorted, p->count, sizeof(*sorted), by_address);
-	tlv_out_init(&in, (p->count + 1) * 512);
+	tlv_out_init(&in, (p->count + 1) * 512 + p->key_count * 256);
 	tlv_put_id(&in, 1, author);
+	tlv_put_u64(&in, 7, (uint64_t)p->class);
 	for (i = 0; i < p->count; i++) {
 		tlv_put_text(&in, 2, sorted[i]->address);
 		tlv_put_u64(&in, 3, (uint64_t)sorted[i]->route);
 		tlv_put_id(&in, 4, &sorted[i]->user);
 		tlv_put_u64(&in, 5, sorted[i]->generation);
 		tlv_put_bytes(&in, 6, sorted[i]->seal_pk, 32);
+		for (n = 0; n < sorted[i]->key_count; n++) {
+			k = &p->keys[sorted[i]->first_key + n];
+			tlv_put_u64(&in, 8, k->format);
+			tlv_put_text(&in, 9, k->fingerprint);
+			tlv_put_u64(&in, 10, k->expires);
+		}
 	}
 	r = derive(LABEL_PLAN, NULL, 0, &in, out);
 	tlv_out_finish(&in);
@@ -219,12 +271,70 @@ put_pair(struct store *s, struct request *q, const struct plan_line *l)
 	return LL_OK;
 }
 
-static enum ll_result
-put_line(struct store *s, struct request *q, const struct plan_line *l)
+static void
+put_keys(struct msg *m, const struct plan *p, const struct plan_line *l)
 {
-	struct msg *m = q->reply;
-	const char *trust = "", *evidence = "";
+	const struct plan_key *k;
+	size_t i;
+
+	for (i = 0; i < l->key_count; i++) {
+		k = &p->keys[l->first_key + i];
+		msg_begin(m, F_PEER_KEY);
+		msg_put_u64(m, F_FORMAT, k->format);
+		msg_put_text(m, F_FINGERPRINT, k->fingerprint);
+		msg_put_text(m, F_ADDRESS, k->domain ?
+		    strchr(l->address, '@') : l->address);
+		msg_end(m);
+	}
+}
+
+/* What else the sender may choose: as strong as the first way, or more. */
+static void
+put_others(struct msg *m, const struct plan_line *l)
+{
+	unsigned least = 0;
+	size_t i;
+
+	for (i = 0; i < route_rule_count; i++) {
+		if (!(l->usable & (1u << route_rules[i].route)))
+			continue;
+		if (least == 0)
+			least = route_rules[i].strength;
+		if (route_rules[i].route != l->route &&
+		    route_rules[i].strength >= least)
+			msg_put_u64(m, F_OTHER,
+			    (uint64_t)route_rules[i].route);
+	}
+}
+
+static const char *
+evidence_of(enum route route)
+{
+	switch (route) {
+	case ROUTE_INTERNAL:
+		return "opened and read by the account's holder";
+	case ROUTE_PORTAL_MUC:
+		return "opened by who knew both link and code";
+	case ROUTE_SMIME:
+	case ROUTE_OPENPGP:
+	case ROUTE_DOMAIN:
+		return "sealed to that key, and taken by their mail server; "
+		    "not whether it was opened";
+	case ROUTE_TLS:
+		return "taken by their mail server, with its name and "
+		    "certificate; not whether it was opened";
+	default:
+		return "";
+	}
+}
+
+static enum ll_result
+put_line(struct store *s, struct request *q, const struct plan *p,
+    const struct plan_line *l)
+{
 	const bool known = l->known[0] != '\0';
+	const char *trust = l->trust;
+	struct msg *m = q->reply;
 	enum ll_result r = LL_OK;
 	char key[80];
 
@@ -236,7 +346,6 @@ put_line(struct store *s, struct request *q, const struct plan_line *l)
 		(void)snprintf(key, sizeof(key), "key pair %u made at "
 		    "enrolment here", (unsigned)l->generation);
 		trust = key;
-		evidence = "opened and read by the account's holder";
 		msg_put_id(m, F_USER_ID, &l->user);
 		msg_put_bytes(m, F_SEAL_PK, l->seal_pk, 32);
 		msg_put_u64(m, F_GENERATION, l->generation);
@@ -245,11 +354,14 @@ put_line(struct store *s, struct request *q, const struct plan_line *l)
 			r = put_pair(s, q, l);
 		trust = known ? "the code you gave this person worked before" :
 		    "first contact: the unlock code proves who opens it";
-		evidence = "opened by who knew both link and code";
 	}
 	msg_put_text(m, F_REASON, known ? l->known : l->reason);
 	msg_put_text(m, F_TRUST, trust);
-	msg_put_text(m, F_EVIDENCE, evidence);
+	msg_put_text(m, F_EVIDENCE, evidence_of(l->route));
+	put_keys(m, p, l);
+	put_others(m, l);
+	if (l->words[0] != '\0')
+		msg_put_text(m, F_WORDS, l->words);
 	msg_end(m);
 	return r;
 }
@@ -265,7 +377,7 @@ plan_make(struct store *s, struct request *q)
 
 	r = plan_build(s, q, &p);
 	for (i = 0; r == LL_OK && i < p.count; i++)
-		r = put_line(s, q, &p.lines[i]);
+		r = put_line(s, q, &p, &p.lines[i]);
 	if (r == LL_OK)
 		r = plan_hash(&p, &q->peer->user, hash);
 	plan_finish(&p);

@@ -1,7 +1,10 @@
 #include <string.h>
 
+#include "keys/seal.h"
 #include "store/handlers.h"
+#include "store/object.h"
 #include "store/queue.h"
+#include "store/route.h"
 
 #define LEASE_SECS 120
 #define LEASE_ROWS 100
@@ -37,32 +40,71 @@ queue_today(struct store *s, uint64_t now, uint64_t *day_r, uint8_t pk_r[32])
 	return LL_OK;
 }
 
+/* What a row is made of. */
+struct entry {
+	struct id id, object;
+	uint64_t day;
+	const char *mail_id;
+	const uint8_t *payload;
+	size_t len;
+};
+
+static enum ll_result
+read_entry(struct store *s, uint64_t now, struct tlv_view v,
+    struct entry *e_r)
+{
+	uint64_t known;
+	enum ll_result r;
+
+	e_r->day = view_u64(v, F_QUEUE_DAY);
+	e_r->mail_id = view_text(v, F_MAIL_ID);
+	e_r->payload = view_bytes(v, F_PAYLOAD, &e_r->len);
+	if (!view_id(v, F_QUEUE_ID, &e_r->id) || e_r->payload == NULL ||
+	    e_r->mail_id[0] == '\0')
+		return LL_USAGE;
+	/* midnight may have passed since the plan, but not more */
+	r = db_number(s->db, 0, &known, "SELECT 1 FROM queue_keys WHERE day ="
+	    " ?1 AND day >= ?2", "ii", e_r->day, day_of(now) - 1);
+	return r == LL_OK && known == 0 ? LL_CONFLICT : r;
+}
+
 enum ll_result
 queue_add(struct store *s, uint64_t now, const struct delivery *d,
     struct tlv_view v, uint64_t not_before)
 {
-	uint64_t day = view_u64(v, F_QUEUE_DAY), known;
-	const char *mail_id = view_text(v, F_MAIL_ID);
-	const uint8_t *payload;
-	struct id id;
+	struct entry e;
 	enum ll_result r;
-	size_t len;
 
-	payload = view_bytes(v, F_PAYLOAD, &len);
-	if (!view_id(v, F_QUEUE_ID, &id) || payload == NULL ||
-	    mail_id[0] == '\0')
-		return LL_USAGE;
-	/* midnight may have passed since the plan, but not more */
-	r = db_number(s->db, 0, &known, "SELECT 1 FROM queue_keys WHERE day ="
-	    " ?1 AND day >= ?2", "ii", day, day_of(now) - 1);
-	if (r == LL_OK && known == 0)
-		r = LL_CONFLICT;
+	r = read_entry(s, now, v, &e);
 	if (r != LL_OK)
 		return r;
 	return db_run(s->db, "INSERT INTO queue (queue, delivery, address,"
-	    " payload, day, mail_id, created, next) VALUES (?1, ?2, ?3, ?4,"
-	    " ?5, ?6, ?7, ?8)", "ddtbitii", &id, &d->id, d->address, payload,
-	    len, day, mail_id, now, not_before);
+	    " payload, day, mail_id, created, next, route) VALUES (?1, ?2, ?3,"
+	    " ?4, ?5, ?6, ?7, ?8, ?9)", "ddtbitiiu", &e.id, &d->id, d->address,
+	    e.payload, e.len, e.day, e.mail_id, now, not_before,
+	    (unsigned)d->route);
+}
+
+enum ll_result
+queue_add_mail(struct store *s, uint64_t now, const struct delivery *d,
+    struct tlv_view v, uint64_t not_before)
+{
+	struct entry e;
+	enum ll_result r;
+
+	if (!view_id(v, F_OBJECT_ID, &e.object))
+		return LL_USAGE;
+	r = read_entry(s, now, v, &e);
+	if (r != LL_OK)
+		return r;
+	r = db_run(s->db, "INSERT INTO queue (queue, delivery, address,"
+	    " payload, day, mail_id, created, next, route, blob) SELECT ?1, ?2,"
+	    " ?3, ?4, ?5, ?6, ?7, ?8, ?9, object FROM objects WHERE object ="
+	    " ?10 AND message = ?11 AND kind = ?12", "ddtbitiiuddu", &e.id,
+	    &d->id, d->address, e.payload, e.len, e.day, e.mail_id, now,
+	    not_before, (unsigned)d->route, &e.object, &d->message,
+	    OBJECT_MAIL);
+	return r == LL_OK && db_changes(s->db) != 1 ? LL_CONFLICT : r;
 }
 
 static enum ll_result
@@ -73,11 +115,54 @@ drop_day(struct store *s, uint64_t day, uint64_t now)
 	    day, day_of(now));
 }
 
-enum ll_result
-queue_drop(struct store *s, const struct id *delivery)
+/* The mail goes with the last row that sends it. */
+static enum ll_result
+drop_mail(struct store *s, const struct id *message, const struct id *mail)
 {
-	return db_run(s->db, "DELETE FROM queue WHERE delivery = ?1", "d",
-	    delivery);
+	uint64_t used;
+	enum ll_result r;
+
+	r = db_number(s->db, 0, &used, "SELECT EXISTS (SELECT 1 FROM queue"
+	    " WHERE blob = ?1)", "d", mail);
+	if (r != LL_OK || used != 0)
+		return r;
+	r = object_drop(s, message, mail);
+	return r == LL_NOTFOUND ? LL_OK : r;
+}
+
+enum ll_result
+queue_drop(struct store *s, const struct delivery *d)
+{
+	bool has_mail = false;
+	struct id mail;
+	sqlite3_stmt *st;
+	enum ll_result r;
+
+	if (route_is_mail(d->route)) {
+		r = db_one(s->db, &st, "SELECT blob FROM queue WHERE delivery"
+		    " = ?1 AND blob IS NOT NULL", "d", &d->id);
+		if (r != LL_OK)
+			return r == LL_NOTFOUND ? LL_OK : r;
+		has_mail = db_id(st, 0, &mail);
+		db_end(st);
+	}
+	r = db_run(s->db, "DELETE FROM queue WHERE delivery = ?1", "d",
+	    &d->id);
+	return r == LL_OK && has_mail ? drop_mail(s, &d->message, &mail) : r;
+}
+
+enum ll_result
+queue_place(struct store *s, uint64_t now, const struct delivery *d,
+    enum queue_place *place_r)
+{
+	uint64_t leased;
+	enum ll_result r;
+
+	r = db_number(s->db, 2, &leased, "SELECT leased = 1 AND next > ?2 FROM"
+	    " queue WHERE delivery = ?1", "di", &d->id, now);
+	*place_r = leased == 2 ? QUEUE_OUT : leased == 1 ? QUEUE_LEASED :
+	    QUEUE_WAITS;
+	return r;
 }
 
 enum ll_result
@@ -124,6 +209,7 @@ put_row(struct msg *m, sqlite3_stmt *st, const struct id *queue)
 	msg_put_u64(m, F_TIME, db_u64(st, 9));
 	msg_put_text(m, F_EMAIL, db_text(st, 10));
 	msg_put_text(m, F_NAME, db_text(st, 11));
+	msg_put_u64(m, F_ROUTE, db_u64(st, 12));
 	msg_end(m);
 }
 
@@ -140,7 +226,7 @@ queue_lease(struct store *s, struct request *q)
 		limit = LEASE_ROWS;
 	r = db_query(s->db, &st, "SELECT queue, q.delivery, q.address,"
 	    " payload, q.day, k.wrap, k.pk, q.mail_id, attempts, q.created,"
-	    " u.email, u.name FROM queue q CROSS JOIN deliveries d ON"
+	    " u.email, u.name, q.route FROM queue q CROSS JOIN deliveries d ON"
 	    " d.delivery = q.delivery CROSS JOIN users u ON u.user = d.author"
 	    " LEFT JOIN queue_keys k ON k.day = q.day WHERE next <= ?1 AND"
 	    " d.state <> 1 ORDER BY next LIMIT ?2", "ii",
@@ -170,21 +256,52 @@ queue_lease(struct store *s, struct request *q)
 	return r;
 }
 
+/* --- QUEUE_BLOB --- */
+
+enum ll_result
+queue_blob(struct store *s, struct request *q)
+{
+	struct id queue, message, mail;
+	sqlite3_stmt *st;
+	enum ll_result r;
+
+	if (!view_id(q->v, F_QUEUE_ID, &queue))
+		return LL_USAGE;
+	r = db_one(s->db, &st, "SELECT d.message, q.blob FROM queue q JOIN"
+	    " deliveries d ON d.delivery = q.delivery WHERE q.queue = ?1 AND"
+	    " q.blob IS NOT NULL", "d", &queue);
+	if (r != LL_OK)
+		return r;
+	(void)db_id(st, 0, &message);
+	(void)db_id(st, 1, &mail);
+	db_end(st);
+	return object_give_mail(s, q->reply, &message, &mail);
+}
+
 /* --- QUEUE_RESULT --- */
 
 struct row {
-	struct id queue;
+	struct id queue, mail;
 	uint64_t attempts, created, day;
+	bool has_mail;
 };
 
+/* The row is done, whatever came of it. */
 static enum ll_result
-finish(struct store *s, struct request *q, const struct row *w)
+finish(struct store *s, struct request *q, const struct row *w,
+    const struct delivery *d)
 {
 	enum ll_result r;
 
 	r = db_run(s->db, "DELETE FROM queue WHERE queue = ?1", "d",
 	    &w->queue);
-	return r == LL_OK ? drop_day(s, w->day, q->now) : r;
+	if (r == LL_OK)
+		r = drop_day(s, w->day, q->now);
+	if (r == LL_OK && w->has_mail)
+		r = drop_mail(s, &d->message, &w->mail);
+	/* its author may have thrown it away meanwhile */
+	return r == LL_OK && w->has_mail ? delivery_collect(s, &d->message) :
+	    r;
 }
 
 static enum ll_result
@@ -193,12 +310,12 @@ give_up(struct store *s, struct request *q, const struct row *w,
 {
 	enum ll_result r;
 
-	r = finish(s, q, w);
+	r = finish(s, q, w, d);
 	if (r == LL_OK)
 		r = delivery_shred(s, d, LINK_EXPIRED);
 	if (r == LL_OK)
-		r = delivery_record(s, q->now, d, EVENT_NOTIFY_FAILED,
-		    STATE_FAILED, detail);
+		r = delivery_record(s, q->now, d, route_is_mail(d->route) ?
+		    EVENT_FAILED : EVENT_NOTIFY_FAILED, STATE_FAILED, detail);
 	return r == LL_OK ? delivery_collect(s, &d->message) : r;
 }
 
@@ -226,12 +343,14 @@ static enum ll_result
 sent(struct store *s, struct request *q, const struct row *w,
     struct delivery *d, const char *detail)
 {
+	const bool mail = route_is_mail(d->route);
 	enum ll_result r;
 
-	r = finish(s, q, w);
+	r = finish(s, q, w, d);
 	if (r == LL_OK)
-		r = delivery_record(s, q->now, d, EVENT_NOTIFIED,
-		    d->state == STATE_QUEUED || d->state == STATE_DEFERRED ?
+		r = delivery_record(s, q->now, d, mail ? EVENT_RELAYED :
+		    EVENT_NOTIFIED, d->state == STATE_QUEUED ||
+		    d->state == STATE_DEFERRED ? mail ? STATE_RELAYED :
 		    STATE_NOTIFIED : 0, detail);
 	return r;
 }
@@ -248,14 +367,15 @@ queue_result(struct store *s, struct request *q)
 
 	if (!view_id(q->v, F_QUEUE_ID, &w.queue))
 		return LL_USAGE;
-	r = db_one(s->db, &st, "SELECT delivery, attempts, created, day FROM"
-	    " queue WHERE queue = ?1", "d", &w.queue);
+	r = db_one(s->db, &st, "SELECT delivery, attempts, created, day, blob"
+	    " FROM queue WHERE queue = ?1", "d", &w.queue);
 	if (r != LL_OK)
 		return r;
 	(void)db_id(st, 0, &delivery);
 	w.attempts = db_u64(st, 1);
 	w.created = db_u64(st, 2);
 	w.day = db_u64(st, 3);
+	w.has_mail = db_id(st, 4, &w.mail);
 	db_end(st);
 	r = delivery_load(s, &delivery, &d);
 	if (r != LL_OK)

@@ -217,6 +217,7 @@ static const char routes[] =
 "  fingerprint TEXT NOT NULL, generation INTEGER NOT NULL,"
 "  sealed BLOB NOT NULL,"             /* in the vault of that generation */
 "  public BLOB NOT NULL, certificate BLOB,"
+"  certificate_until INTEGER NOT NULL DEFAULT 0," /* 0: never ends */
 "  algorithm TEXT NOT NULL, created INTEGER NOT NULL,"
 "  PRIMARY KEY (user, format, fingerprint)"
 ");"

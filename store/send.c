@@ -1,4 +1,6 @@
+#include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "keys/envelope.h"
 #include "store/delivery.h"
@@ -6,11 +8,16 @@
 #include "store/link.h"
 #include "store/object.h"
 #include "store/plan.h"
+#include "store/queue.h"
+#include "store/route.h"
 #include "store/send.h"
 #include "store/sweep.h"
 
 #define DAY_SECS 86400
 #define EXPIRES_MAX_DAYS 36500
+
+static const char changed[] = "An address or key changed since the plan was "
+    "shown.";
 
 /* One SEND on its way into the tables. */
 struct sending {
@@ -20,6 +27,8 @@ struct sending {
 	uint64_t delay_secs, expires;
 	struct plan plan;
 };
+
+#define FINGERPRINTS_MAX 8448    /* 64 of 128 digits, and blanks */
 
 enum ll_result
 send_pepper(struct store *s, struct request *q)
@@ -107,6 +116,10 @@ check_plan(struct store *s, struct sending *w)
 	if (shown == NULL)
 		return LL_USAGE;
 	r = plan_build(s, w->q, &w->plan);
+	if (r == LL_DENIED) {
+		w->q->words = changed;
+		return LL_CONFLICT;
+	}
 	if (r == LL_OK)
 		r = plan_hash(&w->plan, &w->author, hash);
 	if (r == LL_OK)
@@ -117,8 +130,24 @@ check_plan(struct store *s, struct sending *w)
 	if (memcmp(hash, shown, HASH_BYTES) == 0 &&
 	    generation == w->generation)
 		return LL_OK;
-	w->q->words = "An address or key changed since the plan was shown.";
+	w->q->words = changed;
 	return LL_CONFLICT;
+}
+
+/* Message-ID of the mails of this message, which are one mail to who gets
+ * them; NULL when it needs none. */
+static const char *
+first_mail_id(struct tlv_view v)
+{
+	struct tlv_view recipient, mail;
+	size_t at = 0, in;
+
+	while (view_nest(v, F_RECIPIENT, &at, &recipient)) {
+		in = 0;
+		if (view_nest(recipient, F_MAIL, &in, &mail))
+			return view_text(mail, F_MAIL_ID);
+	}
+	return NULL;
 }
 
 static enum ll_result
@@ -138,10 +167,12 @@ keep_message(struct store *s, const struct sending *w)
 		return LL_USAGE;
 	r = db_run(s->db, "INSERT INTO messages (message, thread, reply_to,"
 	    " author, author_generation, time, expires, header, commitment,"
-	    " idempotency) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-	    "ddddiiibhh", &w->message, &thread, replies ? &reply_to : NULL,
-	    &w->author, w->generation, q->now, w->expires, header, header_len,
-	    commitment, view_hash(q->v, F_IDEMPOTENCY));
+	    " idempotency, class, mail_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7,"
+	    " ?8, ?9, ?10, ?11, ?12)", "ddddiiibhhut", &w->message, &thread,
+	    replies ? &reply_to : NULL, &w->author, w->generation, q->now,
+	    w->expires, header, header_len, commitment,
+	    view_hash(q->v, F_IDEMPOTENCY), (unsigned)w->plan.class,
+	    first_mail_id(q->v));
 	if (r != LL_OK)
 		return r;
 	return db_run(s->db, "INSERT INTO boxes (user, message, thread,"
@@ -152,25 +183,57 @@ keep_message(struct store *s, const struct sending *w)
 
 /* --- recipients --- */
 
+/* The keys, as the row of the delivery keeps them. */
+static void
+join_keys(const struct plan *p, const struct plan_line *l,
+    char text[FINGERPRINTS_MAX])
+{
+	size_t i, len = 0;
+
+	for (i = 0; i < l->key_count && len < FINGERPRINTS_MAX; i++)
+		len += (size_t)snprintf(text + len, FINGERPRINTS_MAX - len,
+		    "%s%s", i > 0 ? " " : "",
+		    p->keys[l->first_key + i].fingerprint);
+}
+
+/* Under which Message-ID the recipient's server gets to see it; bounces name
+ * it. */
+static const char *
+mail_id_of(struct tlv_view v)
+{
+	struct tlv_view inner;
+	size_t at = 0;
+
+	if (view_nest(v, F_MAIL, &at, &inner))
+		return view_text(inner, F_MAIL_ID);
+	at = 0;
+	return view_nest(v, F_LINK, &at, &inner) ?
+	    view_text(inner, F_MAIL_ID) : NULL;
+}
+
 static enum ll_result
 insert_delivery(struct store *s, const struct sending *w,
     const struct delivery *d, const struct plan_line *l, struct tlv_view v,
     unsigned position)
 {
 	const bool waits = w->delay_secs > 0 && d->route == ROUTE_INTERNAL;
+	char keys[FINGERPRINTS_MAX];
 	const uint8_t *wrap;
 	size_t len;
 
+	join_keys(&w->plan, l, keys);
 	wrap = view_bytes(v, F_WRAP, &len);
 	return db_run(s->db, "INSERT INTO deliveries (delivery, message,"
 	    " author, position, address, route, state, reason, user,"
-	    " not_before, expires, wrap, generation) VALUES (?1, ?2, ?3, ?4,"
-	    " ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)", "dddutuutdiibi",
+	    " not_before, expires, wrap, generation, mail_id, fingerprint)"
+	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,"
+	    " ?14, ?15)", "dddutuutdiibitt",
 	    &d->id, &w->message, &w->author, (int)position, d->address,
 	    (int)d->route, (int)d->state, l->reason,
 	    d->route == ROUTE_INTERNAL ? &l->user : NULL,
 	    w->q->now + w->delay_secs, w->expires, waits ? wrap : NULL, len,
-	    l->generation);
+	    l->generation, d->route == ROUTE_INTERNAL ? NULL : mail_id_of(v),
+	    l->key_count > 0 ? keys : NULL);
 }
 
 static enum ll_result
@@ -204,6 +267,58 @@ send_link(struct store *s, const struct sending *w, struct delivery *d,
 	event_queue(s);
 	return delivery_record(s, w->q->now, d, EVENT_QUEUED, STATE_QUEUED,
 	    NULL);
+}
+
+/* Sealed to exactly the keys that the plan named. */
+static bool
+keys_match(const struct plan *p, const struct plan_line *l, struct tlv_view v)
+{
+	struct tlv_field f;
+	const char *text;
+	size_t at = 0, n = 0, i;
+
+	for (; view_each(v, F_FINGERPRINT, &at, &f); n++) {
+		if (tlv_text(&f, &text) != LL_OK)
+			return false;
+		for (i = 0; i < l->key_count; i++)
+			if (strcasecmp(p->keys[l->first_key + i].fingerprint,
+			    text) == 0)
+				break;
+		if (i == l->key_count)
+			return false;
+	}
+	return n == l->key_count;
+}
+
+static enum ll_result
+send_mail(struct store *s, struct sending *w, struct delivery *d,
+    const struct plan_line *l, struct tlv_view v)
+{
+	struct tlv_view mail;
+	enum ll_result r;
+	size_t at = 0;
+
+	if (!view_nest(v, F_MAIL, &at, &mail) || !keys_match(&w->plan, l, v))
+		return LL_CONFLICT;
+	r = queue_add_mail(s, w->q->now, d, mail, w->q->now + w->delay_secs);
+	if (r != LL_OK || w->delay_secs > 0)
+		return r;
+	event_queue(s);
+	return delivery_record(s, w->q->now, d, EVENT_QUEUED, STATE_QUEUED,
+	    NULL);
+}
+
+/* Every finished mail is on its way to somebody. */
+static enum ll_result
+check_mails(struct store *s, const struct sending *w)
+{
+	uint64_t unused;
+	enum ll_result r;
+
+	r = db_number(s->db, 0, &unused, "SELECT EXISTS (SELECT 1 FROM objects"
+	    " o WHERE message = ?1 AND kind = ?2 AND NOT EXISTS (SELECT 1 FROM"
+	    " queue WHERE blob = o.object))", "du", &w->message, OBJECT_MAIL);
+	return r == LL_OK && unused ? LL_USAGE : r;
 }
 
 static enum ll_result
@@ -254,7 +369,7 @@ send_one(struct store *s, struct sending *w, struct tlv_view v,
 	if (view_u64(v, F_ROUTE) != (uint64_t)l->route)
 		return LL_CONFLICT;
 	if (l->known[0] != '\0' && view_u64(v, F_FLAGS) == 1)
-		l->reason = l->known;
+		memcpy(l->reason, l->known, sizeof(l->reason));
 	id_random(&d.id);
 	memcpy(d.address, l->address, sizeof(d.address));
 	d.state = first_state(w, l->route);
@@ -266,6 +381,8 @@ send_one(struct store *s, struct sending *w, struct tlv_view v,
 		r = send_internal(s, w, &d, l, v);
 	else if (r == LL_OK && l->route == ROUTE_PORTAL_MUC)
 		r = send_link(s, w, &d, v);
+	else if (r == LL_OK && route_is_mail(l->route))
+		r = send_mail(s, w, &d, l, v);
 	if (r == LL_OK)
 		r = remember_contact(s, w, d.address);
 	if (r == LL_OK)
@@ -297,7 +414,7 @@ static enum ll_result
 send_all(struct store *s, struct sending *w)
 {
 	struct object_place place = { .message = w->message,
-	    .owner = w->author };
+	    .owner = w->author, .mails = true };
 	struct tlv_view v;
 	enum ll_result r;
 	unsigned position = 0;
@@ -312,6 +429,8 @@ send_all(struct store *s, struct sending *w)
 		r = object_attach(s, w->q, &place);
 	while (r == LL_OK && view_nest(w->q->v, F_RECIPIENT, &at, &v))
 		r = send_one(s, w, v, position++);
+	if (r == LL_OK && place.mails_seen)
+		r = check_mails(s, w);
 	if (r == LL_OK)
 		r = settle_draft(s, w);
 	if (r == LL_OK && w->delay_secs == 0 && view_has(w->q->v, F_REPLY_TO))
@@ -354,107 +473,4 @@ send_message(struct store *s, struct request *q)
 		sweep_at(s, w.delay_secs);
 	event_box(s, &w.author, &w.message, FOLDER_SENT, q->peer);
 	return LL_OK;
-}
-
-/* --- UNDO --- */
-
-static enum ll_result
-forget_message(struct store *s, const struct id *message)
-{
-	static const char *const tables[] = {
-		"DELETE FROM queue WHERE delivery IN (SELECT delivery FROM"
-		" deliveries WHERE message = ?1)",
-		"DELETE FROM links WHERE delivery IN (SELECT delivery FROM"
-		" deliveries WHERE message = ?1)",
-		"DELETE FROM deliveries WHERE message = ?1",
-		"DELETE FROM boxes WHERE message = ?1",
-		"DELETE FROM messages WHERE message = ?1",
-		"UPDATE drafts SET sent = 0 WHERE message = ?1",
-		"UPDATE objects SET staged = 1 WHERE message = ?1 AND data IS"
-		" NULL",
-	};
-	enum ll_result r = LL_OK;
-	struct id body;
-	sqlite3_stmt *st;
-	size_t i;
-
-	for (i = 0; r == LL_OK && i < sizeof(tables) / sizeof(*tables); i++)
-		r = db_run(s->db, tables[i], "d", message);
-	if (r == LL_OK)
-		r = db_one(s->db, &st, "SELECT object FROM objects WHERE"
-		    " message = ?1 AND kind = ?2", "du", message,
-		    OBJECT_BODY);
-	if (r != LL_OK)
-		return r == LL_NOTFOUND ? LL_OK : r;
-	(void)db_id(st, 0, &body);
-	db_end(st);
-	return object_drop(s, message, &body);
-}
-
-/* A late repetition of the SEND that was undone shall not send again. */
-static enum ll_result
-keep_answer(struct store *s, struct request *q, const struct id *message)
-{
-	uint8_t key[HASH_BYTES];
-	struct id thread;
-	sqlite3_stmt *st;
-	struct msg *m;
-	enum ll_result r;
-	bool has_key;
-
-	r = db_one(s->db, &st, "SELECT idempotency, thread FROM messages WHERE"
-	    " message = ?1", "d", message);
-	if (r != LL_OK)
-		return r;
-	has_key = db_hash(st, 0, key);
-	(void)db_id(st, 1, &thread);
-	db_end(st);
-	if (!has_key)
-		return LL_OK;
-	r = msg_reply(q->msg, LL_OK, &m);
-	if (r != LL_OK)
-		return r;
-	msg_put_id(m, F_MESSAGE_ID, message);
-	msg_put_id(m, F_THREAD_ID, &thread);
-	r = serve_remember(s, q, OP_SEND, key, m);
-	msg_destroy(m);
-	return r;
-}
-
-enum ll_result
-send_undo(struct store *s, struct request *q)
-{
-	struct leaf leaf = { .event = EVENT_UNDONE, .user = &q->peer->user };
-	uint64_t pending = 0, other = 0;
-	struct id message;
-	sqlite3_stmt *st;
-	enum ll_result r;
-
-	if (!view_id(q->v, F_MESSAGE_ID, &message))
-		return LL_USAGE;
-	r = db_one(s->db, &st, "SELECT coalesce(sum(state = 1), 0),"
-	    " coalesce(sum(state NOT IN (1, 2)), 0) FROM deliveries WHERE"
-	    " message = ?1 AND author = ?2", "dd", &message, &q->peer->user);
-	if (r != LL_OK)
-		return r;
-	pending = db_u64(st, 0);
-	other = db_u64(st, 1);
-	db_end(st);
-	if (pending == 0 && other == 0)
-		return LL_NOTFOUND;
-	if (pending == 0 || other > 0) {
-		q->words = "It is on its way already: withdraw it instead.";
-		return LL_CONFLICT;
-	}
-	r = keep_answer(s, q, &message);
-	if (r == LL_OK)
-		r = forget_message(s, &message);
-	leaf.message = &message;
-	if (r == LL_OK)
-		r = log_append(s, q->now, &leaf);
-	if (r == LL_OK) {
-		event_box(s, &q->peer->user, &message, FOLDER_SENT, q->peer);
-		event_box(s, &q->peer->user, &message, FOLDER_DRAFTS, q->peer);
-	}
-	return r;
 }

@@ -87,6 +87,9 @@ struct store {
 	char org[200];
 	uint64_t undo_secs, expiry_days, attachment_max, quota;
 	unsigned search;         /* bits 1 << enum lookup */
+	unsigned floors[4];      /* enum msg_class: a key's least worth */
+	char tls_domains[4097];  /* domains that policy asks TLS of */
+	char words[400];         /* room for a request's words with a name */
 	unsigned kdf_memory_mib, kdf_passes, muc_memory_mib, kdf_runs;
 };
 

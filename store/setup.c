@@ -14,6 +14,7 @@
 #include "store/group.h"
 #include "store/lease.h"
 #include "store/object.h"
+#include "store/route.h"
 #include "store/schema.h"
 #include "store/setup.h"
 
@@ -63,6 +64,22 @@ key_of(struct tlv_view v, enum label label, struct secret *key_r)
 	return LL_USAGE;
 }
 
+/* How sure of keys this house wants to be. */
+static void
+read_policy(struct store *s, struct tlv_view v)
+{
+	enum msg_class c;
+
+	for (c = CLASS_NORMAL; c <= CLASS_REGISTERED; c++)
+		s->floors[c] = route_floor(c);
+	s->floors[CLASS_NORMAL] = (unsigned)number_of(v, "trust_normal",
+	    s->floors[CLASS_NORMAL]);
+	s->floors[CLASS_CONFIDENTIAL] = (unsigned)number_of(v,
+	    "trust_confidential", s->floors[CLASS_CONFIDENTIAL]);
+	(void)snprintf(s->tls_domains, sizeof(s->tls_domains), "%s",
+	    text_of(v, "tls_domains"));
+}
+
 enum ll_result
 setup_configure(struct store *s, const struct msg *m,
     enum peer_role *role_r, const char **why_r)
@@ -90,6 +107,7 @@ setup_configure(struct store *s, const struct msg *m,
 		s->kdf_runs = 1;
 	s->search = finding_search(text_of(v, "key_search"),
 	    text_of(v, "keyserver"));
+	read_policy(s, v);
 	*role_r = strcmp(text_of(v, "role"), "local") == 0 ? PEER_LOCAL :
 	    PEER_DAEMON;
 	r = key_of(v, LABEL_ROOT_PEPPER, &s->pepper);

@@ -2,11 +2,14 @@
  * What became of a message, recipient by recipient, and what its author can
  * still do about it.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "store/delivery.h"
 #include "store/handlers.h"
 #include "store/link.h"
+#include "store/queue.h"
+#include "store/route.h"
 #include "store/send.h"
 
 #define EVENTS_MAX 40
@@ -75,6 +78,20 @@ put_code(struct store *s, struct msg *m, const struct id *delivery)
 	return LL_OK;
 }
 
+/* The keys it was encrypted to, one by one. */
+static void
+put_keys(struct msg *m, const char *keys)
+{
+	char one[129];
+	size_t len;
+
+	for (; *keys != '\0'; keys += len + strspn(keys + len, " ")) {
+		len = strcspn(keys, " ");
+		(void)snprintf(one, sizeof(one), "%.*s", (int)len, keys);
+		msg_put_text(m, F_FINGERPRINT, one);
+	}
+}
+
 enum ll_result
 delivery_status(struct store *s, struct request *q)
 {
@@ -85,8 +102,8 @@ delivery_status(struct store *s, struct request *q)
 	r = own(s, q, &message);
 	if (r == LL_OK)
 		r = db_query(s->db, &st, "SELECT delivery, address, route,"
-		    " state, reason, expires FROM deliveries WHERE message ="
-		    " ?1 ORDER BY position", "d", &message);
+		    " state, reason, expires, fingerprint FROM deliveries"
+		    " WHERE message = ?1 ORDER BY position", "d", &message);
 	if (r != LL_OK)
 		return r;
 	msg_put_id(q->reply, F_MESSAGE_ID, &message);
@@ -100,6 +117,7 @@ delivery_status(struct store *s, struct request *q)
 		msg_put_u64(q->reply, F_STATE, db_u64(st, 3));
 		msg_put_text(q->reply, F_REASON, db_text(st, 4));
 		msg_put_u64(q->reply, F_EXPIRES, db_u64(st, 5));
+		put_keys(q->reply, db_text(st, 6));
 		r = put_code(s, q->reply, &delivery);
 		if (r == LL_OK)
 			r = put_events(s, q->reply, &delivery);
@@ -121,13 +139,34 @@ is_over(enum delivery_state state)
 	    state == STATE_REFUSED;
 }
 
+/* Why a mail cannot be called back; NULL: it can. */
+static enum ll_result
+too_late(struct store *s, const struct request *q, const struct delivery *d,
+    const char **why_r)
+{
+	enum queue_place place;
+	enum ll_result r;
+
+	*why_r = NULL;
+	if (!route_is_mail(d->route) || is_over(d->state))
+		return LL_OK;
+	r = queue_place(s, q->now, d, &place);
+	if (place == QUEUE_OUT)
+		*why_r = "it is out already: their mail server has taken it";
+	else if (place == QUEUE_LEASED)
+		*why_r = "it is being handed over at this moment: try again "
+		    "in two minutes";
+	return r;
+}
+
 static enum ll_result
 withdraw_one(struct store *s, struct request *q, struct delivery *d)
 {
-	const char *detail = view_text(q->v, F_DETAIL);
-	enum ll_result r = LL_OK;
+	const char *detail = view_text(q->v, F_DETAIL), *late;
+	enum ll_result r;
 
-	if (!is_over(d->state)) {
+	r = too_late(s, q, d, &late);
+	if (r == LL_OK && late == NULL && !is_over(d->state)) {
 		r = delivery_shred(s, d, LINK_WITHDRAWN);
 		if (r == LL_OK)
 			r = delivery_record(s, q->now, d, EVENT_WITHDRAWN,
@@ -138,6 +177,8 @@ withdraw_one(struct store *s, struct request *q, struct delivery *d)
 	msg_put_u64(q->reply, F_ROUTE, (uint64_t)d->route);
 	msg_put_u64(q->reply, F_STATE, (uint64_t)d->state);
 	msg_put_u64(q->reply, F_WAS_READ, d->was_read ? 1 : 0);
+	if (late != NULL)
+		msg_put_text(q->reply, F_REASON, late);
 	msg_end(q->reply);
 	return r;
 }
@@ -209,6 +250,10 @@ replace_link(struct store *s, struct request *q, struct delivery *d,
 	r = delivery_shred(s, d, LINK_REPLACED);
 	if (r == LL_OK)
 		r = link_add(s, q, d, link, q->now);
+	if (r == LL_OK)
+		r = db_run(s->db, "UPDATE deliveries SET mail_id = ?2 WHERE"
+		    " delivery = ?1", "dt", &d->id,
+		    view_text(link, F_MAIL_ID));
 	if (r == LL_OK)
 		r = delivery_record(s, q->now, d, EVENT_REISSUED, 0, NULL);
 	if (r == LL_OK)

@@ -392,10 +392,11 @@ object_upload_end(struct store *s, struct request *q,
 	return r;
 }
 
-enum ll_result
-object_give(struct store *s, struct msg *m, const struct id *message,
-    const struct id *object)
+static enum ll_result
+give(struct store *s, struct msg *m, const struct id *message,
+    const struct id *object, bool mail)
 {
+	uint8_t hash[HASH_BYTES];
 	char path[OBJECT_PATH];
 	const uint8_t *data;
 	sqlite3_stmt *st;
@@ -403,10 +404,13 @@ object_give(struct store *s, struct msg *m, const struct id *message,
 	size_t len;
 	int fd;
 
-	r = db_one(s->db, &st, "SELECT data, sealed_bytes FROM objects"
-	    " WHERE object = ?1 AND message = ?2", "dd", object, message);
+	r = db_one(s->db, &st, "SELECT data, sealed_bytes, hash FROM objects"
+	    " WHERE object = ?1 AND message = ?2 AND (kind = ?3) = ?4", "dduu",
+	    object, message, OBJECT_MAIL, mail);
 	if (r != LL_OK)
 		return r;
+	if (mail && db_hash(st, 2, hash))
+		msg_put_bytes(m, F_HASH, hash, sizeof(hash));
 	data = db_blob(st, 0, &len);
 	msg_put_u64(m, F_SEALED_BYTES, db_u64(st, 1));
 	if (data != NULL)
@@ -420,6 +424,20 @@ object_give(struct store *s, struct msg *m, const struct id *message,
 		return errno == ENOENT ? LL_GONE : LL_IO;
 	msg_put_fd(m, fd);
 	return LL_OK;
+}
+
+enum ll_result
+object_give(struct store *s, struct msg *m, const struct id *message,
+    const struct id *object)
+{
+	return give(s, m, message, object, false);
+}
+
+enum ll_result
+object_give_mail(struct store *s, struct msg *m, const struct id *message,
+    const struct id *object)
+{
+	return give(s, m, message, object, true);
 }
 
 /* --- at start --- */
