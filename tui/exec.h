@@ -12,6 +12,8 @@
 #include "keys/result.h"
 #include "tui/verb.h"
 
+#define EXEC_LOOK_MS 3000        /* how long a plan waits for keys */
+
 /* Runs the command that came with AGENT_HELLO: reads standard input where the
  * verb wants it, writes to standard output and error.  Returns the exit
  * status. */
@@ -48,6 +50,8 @@ enum ll_result exec_people(struct verb_call *call);
 enum ll_result exec_send(struct verb_call *call);
 /* Routes of the recipients; sends nothing. */
 enum ll_result exec_plan(struct verb_call *call);
+/* Other people's keys and one's own. */
+enum ll_result exec_key(struct verb_call *call);
 /* Adds call->in's bytes to a draft as a file. */
 enum ll_result exec_attach(struct verb_call *call);
 /* Deletes a draft. */
@@ -80,6 +84,17 @@ json_t *exec_json_text(const char *text);
 json_t *exec_json_time(uint64_t when);
 json_t *exec_json_id(const struct id *id);
 json_t *exec_json_list(char *const *list, size_t count);
+/* Standard input to its end, NUL-terminated; malloc'd.  LL_DENIED with
+ * call->why when the connection was cut before; *len_r is max + 1 when there
+ * is more than max. */
+LL_MUST enum ll_result exec_read(struct verb_call *call, size_t max,
+    char **text_r, size_t *len_r);
+/* The address (or "@domain") after --for, in its clean form; out_r "" when
+ * there is none.  LL_USAGE with call->why. */
+LL_MUST enum ll_result exec_for(struct verb_call *call, char out_r[321]);
+/* Keeps a key for address and says what became of it (exec, line). */
+LL_MUST enum ll_result exec_key_keep(struct verb_call *call,
+    const char *address, const void *key, size_t len);
 /* Adds the addresses in text (separated by blanks and commas) to the draft;
  * LL_USAGE with call->why for one that is none. */
 LL_MUST enum ll_result exec_add_to(struct verb_call *call, struct draft *d,
@@ -91,6 +106,9 @@ void exec_print_recipients(FILE *out, const struct center_sent *s,
 json_t *exec_sent_json(const struct center_sent *s);
 /* Prints a plan, as text. */
 void exec_print_plan(FILE *out, const struct center_plan *p);
+/* The same, or the contract's object. */
+LL_MUST enum ll_result exec_put_plan(struct verb_call *call,
+    const struct center_plan *p);
 /* Prints one row of a list: "  3  N 2026-11-23 10:00  ada@...  Subject". */
 void exec_print_row(FILE *out, const struct center_row *row, size_t n);
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include <sodium.h>
 
+#include "keys/clean.h"
 #include "keys/tlv.h"
 #include "keys/whole.h"
 #include "tui/exec.h"
@@ -26,8 +27,10 @@ bad_address(struct verb_call *call, enum ll_result r, const char *address,
 	return r;
 }
 
-enum ll_result
-exec_add_to(struct verb_call *call, struct draft *d, const char *text)
+static enum ll_result
+add_addresses(struct verb_call *call, struct draft *d, const char *text,
+    enum ll_result (*add)(struct draft *d, const char *address,
+    const char **why_r))
 {
 	const char *why, *p = text;
 	char *one;
@@ -42,7 +45,7 @@ exec_add_to(struct verb_call *call, struct draft *d, const char *text)
 		one = strndup(p, len);
 		if (!one)
 			return LL_NOMEM;
-		r = draft_add_to(d, one, &why);
+		r = add(d, one, &why);
 		if (r)
 			r = bad_address(call, r, one, why);
 		free(one);
@@ -52,15 +55,100 @@ exec_add_to(struct verb_call *call, struct draft *d, const char *text)
 	}
 }
 
+enum ll_result
+exec_add_to(struct verb_call *call, struct draft *d, const char *text)
+{
+	return add_addresses(call, d, text, draft_add_to);
+}
+
+static bool
+is_named(const struct verb_option *o, const char *name)
+{
+	return strcspn(o->name, " +!") == strlen(name)
+	    && strncmp(o->name, name, strlen(name)) == 0;
+}
+
 static enum ll_result
 add_recipients(struct verb_call *call, struct draft *d)
+{
+	const struct verb_option *o;
+	enum ll_result r = LL_OK;
+	size_t i;
+
+	for (i = 0; r == LL_OK && i < call->option_count; i++) {
+		o = &call->options[i];
+		if (is_named(o, "to"))
+			r = add_addresses(call, d, o->value, draft_add_to);
+		else if (is_named(o, "cc"))
+			r = add_addresses(call, d, o->value, draft_add_cc);
+	}
+	return r;
+}
+
+/* --- class and wanted routes --- */
+
+static enum ll_result
+set_class(struct verb_call *call, struct draft *d)
+{
+	const char *text = verb_option(call, "class");
+
+	if (!text)
+		return LL_OK;
+	if (class_parse(text, &d->class))
+		return verb_fail(call, LL_USAGE, "the classes are normal, "
+		    "confidential and registered");
+	return LL_OK;
+}
+
+static bool
+is_recipient(const struct draft *d, const char *address)
+{
+	size_t i;
+
+	for (i = 0; i < d->to_count; i++)
+		if (strcasecmp(d->to[i], address) == 0)
+			return true;
+	for (i = 0; i < d->cc_count; i++)
+		if (strcasecmp(d->cc[i], address) == 0)
+			return true;
+	return false;
+}
+
+/* One "ADDRESS=ROUTE". */
+static enum ll_result
+want_route(struct verb_call *call, struct draft *d, const char *text)
+{
+	const char *why = NULL, *equals = strrchr(text, '=');
+	char *address, clean[321];
+	enum route route;
+	enum ll_result r;
+
+	if (!equals || route_parse(equals + 1, &route) || route == ROUTE_NONE)
+		return verb_fail(call, LL_USAGE, "--via wants ADDRESS=ROUTE; "
+		    "the routes are internal, portal-enrolled, portal-muc, "
+		    "smime, openpgp, domain and tls");
+	address = strndup(text, (size_t)(equals - text));
+	if (!address)
+		return LL_NOMEM;
+	r = clean_address(address, clean, &why);
+	if (r)
+		r = bad_address(call, r, address, why);
+	else if (!is_recipient(d, clean))
+		r = verb_fail(call, LL_USAGE, "--via names %s, who is no "
+		    "recipient", clean);
+	free(address);
+	return r ? r : draft_want(d, clean, route);
+}
+
+static enum ll_result
+set_routes(struct verb_call *call, struct draft *d)
 {
 	enum ll_result r = LL_OK;
 	size_t i;
 
 	for (i = 0; r == LL_OK && i < call->option_count; i++)
-		if (strncmp(call->options[i].name, "to", 2) == 0)
-			r = exec_add_to(call, d, call->options[i].value);
+		if (is_named(&call->options[i], "via"))
+			r = want_route(call, d, call->options[i].value);
 	return r;
 }
 
@@ -88,19 +176,22 @@ cut_short(struct verb_call *call)
 	    "input did");
 }
 
-/* Standard input to its end, NUL-terminated. */
-static enum ll_result
-read_body(int fd, char **text_r, size_t *len_r)
+enum ll_result
+exec_read(struct verb_call *call, size_t max, char **text_r, size_t *len_r)
 {
-	char *text = malloc(DRAFT_BODY_MAX + 2);
+	char *text = malloc(max + 2);
 	size_t len;
 	enum ll_result r;
 
 	*text_r = NULL;
+	*len_r = 0;
 	if (!text)
 		return LL_NOMEM;
-	r = whole_read(fd, text, DRAFT_BODY_MAX + 1, &len);
+	r = whole_read(call->in, text, max + 1, &len);
+	if (r == LL_OK && client_gone(call->in))
+		r = cut_short(call);
 	if (r) {
+		sodium_memzero(text, max + 2);
 		free(text);
 		return r;
 	}
@@ -130,12 +221,10 @@ set_body(struct verb_call *call, struct draft *d)
 	size_t len = 0;
 	enum ll_result r;
 
-	r = read_body(call->in, &text, &len);
+	r = exec_read(call, DRAFT_BODY_MAX, &text, &len);
 	if (r)
 		return r;
-	if (client_gone(call->in))
-		r = cut_short(call);
-	else if (len > DRAFT_BODY_MAX)
+	if (len > DRAFT_BODY_MAX)
 		r = verb_fail(call, LL_TOOBIG, "the text is over %d bytes: "
 		    "send it as an attachment", DRAFT_BODY_MAX);
 	else if (!utf8_valid(text, len))
@@ -274,81 +363,13 @@ prepare(struct verb_call *call, struct draft *d)
 		r = set_subject(call, d);
 	if (r == LL_OK)
 		r = set_expiry(call, d);
+	if (r == LL_OK)
+		r = set_class(call, d);
+	if (r == LL_OK)
+		r = set_routes(call, d);
 	if (r == LL_OK && d->to_count + d->cc_count == 0)
 		r = verb_fail(call, LL_USAGE,
 		    "nobody to send it to: --to ADDRESS");
-	return r;
-}
-
-/* --- plan --- */
-
-static json_t *
-plan_json(const struct center_plan *p)
-{
-	char hash[2 * HASH_BYTES + 1];
-	const struct center_planned *row;
-	json_t *list = json_array();
-	size_t i;
-
-	sodium_bin2hex(hash, sizeof hash, p->hash, HASH_BYTES);
-	for (i = 0; list && i < p->count; i++) {
-		row = &p->rows[i];
-		if (json_array_append_new(list, json_pack(
-		    "{s:s,s:s,s:s,s:s,s:s,s:b}", "address", row->address,
-		    "route", route_name(row->route), "reason", row->reason,
-		    "trust", row->trust, "evidence", row->evidence, "held",
-		    (int)row->held)) != 0) {
-			json_decref(list);
-			return NULL;
-		}
-	}
-	return json_pack("{s:s,s:o}", "hash", hash, "recipients", list);
-}
-
-void
-exec_print_plan(FILE *out, const struct center_plan *p)
-{
-	const struct center_planned *row;
-	size_t i;
-
-	for (i = 0; i < p->count; i++) {
-		row = &p->rows[i];
-		(void)fprintf(out, "%s: %s\n", row->address, row->held ?
-		    "HELD, will not be sent" : route_name(row->route));
-		if (!row->held)
-			(void)fprintf(out, "  the recipient %s\n",
-			    center_route_sentence(row->route));
-		if (*row->reason)
-			(void)fprintf(out, "  why: %s\n", row->reason);
-		if (*row->trust)
-			(void)fprintf(out, "  trust: %s\n", row->trust);
-		if (*row->evidence)
-			(void)fprintf(out, "  evidence: %s\n",
-			    row->evidence);
-		if (row->code_known)
-			(void)fprintf(out, "  code: the one this recipient "
-			    "has used before\n");
-	}
-}
-
-enum ll_result
-exec_plan(struct verb_call *call)
-{
-	struct center_plan p;
-	struct draft d;
-	enum ll_result r;
-
-	r = prepare(call, &d);
-	if (r == LL_OK)
-		r = center_plan(call->c, &d, &p);
-	if (r == LL_OK) {
-		if (call->json)
-			r = exec_json(call, plan_json(&p));
-		else
-			exec_print_plan(call->out, &p);
-		center_plan_finish(&p);
-	}
-	draft_finish(&d);
 	return r;
 }
 
@@ -375,7 +396,7 @@ send_draft(struct verb_call *call, const struct draft *d)
 	struct center_sent s;
 	enum ll_result r;
 
-	r = center_plan(call->c, d, &p);
+	r = center_plan_look(call->c, d, EXEC_LOOK_MS, &p);
 	if (r)
 		return r;
 	r = center_send(call->c, d, &p, &o, &s);
@@ -384,6 +405,24 @@ send_draft(struct verb_call *call, const struct draft *d)
 		return r;
 	r = put_sent(call, &s);
 	center_sent_finish(&s);
+	return r;
+}
+
+enum ll_result
+exec_plan(struct verb_call *call)
+{
+	struct center_plan p;
+	struct draft d;
+	enum ll_result r;
+
+	r = prepare(call, &d);
+	if (r == LL_OK)
+		r = center_plan_look(call->c, &d, EXEC_LOOK_MS, &p);
+	if (r == LL_OK) {
+		r = exec_put_plan(call, &p);
+		center_plan_finish(&p);
+	}
+	draft_finish(&d);
 	return r;
 }
 

@@ -179,8 +179,8 @@ resolve(struct line *l, struct verb_call *call)
 
 /* --- running a verb --- */
 
-static enum ll_result
-run_printing(struct line *l, struct verb_call *call)
+enum ll_result
+line_run(struct line *l, struct verb_call *call)
 {
 	char *text = NULL;
 	size_t len = 0;
@@ -218,7 +218,7 @@ run_call(struct line *l, struct verb_call *call, const struct split *w)
 		    "locked: passphrase needed; type unlock");
 	if (call->verb->line)
 		return call->verb->line(l, call);
-	return run_printing(l, call);
+	return line_run(l, call);
 }
 
 static void
@@ -344,7 +344,7 @@ list_from(struct line *l, uint64_t before)
 }
 
 enum ll_result
-line_list(struct line *l, const struct verb_call *call)
+line_list(struct line *l, struct verb_call *call)
 {
 	const char *name = verb_option(call, "folder");
 
@@ -360,7 +360,7 @@ line_list(struct line *l, const struct verb_call *call)
 }
 
 enum ll_result
-line_drafts(struct line *l, const struct verb_call *call)
+line_drafts(struct line *l, struct verb_call *call)
 {
 	(void)call;
 	l->folder = FOLDER_DRAFTS;
@@ -368,7 +368,7 @@ line_drafts(struct line *l, const struct verb_call *call)
 }
 
 enum ll_result
-line_more(struct line *l, const struct verb_call *call)
+line_more(struct line *l, struct verb_call *call)
 {
 	(void)call;
 	if (l->before)
@@ -378,7 +378,7 @@ line_more(struct line *l, const struct verb_call *call)
 }
 
 enum ll_result
-line_thread(struct line *l, const struct verb_call *call)
+line_thread(struct line *l, struct verb_call *call)
 {
 	struct center_message m;
 	struct center_list list;
@@ -399,7 +399,7 @@ line_thread(struct line *l, const struct verb_call *call)
 }
 
 enum ll_result
-line_next(struct line *l, const struct verb_call *call)
+line_next(struct line *l, struct verb_call *call)
 {
 	struct center_list list;
 	char show[ID_TEXT + 8], id[ID_TEXT + 1];
@@ -431,7 +431,7 @@ line_next(struct line *l, const struct verb_call *call)
 }
 
 enum ll_result
-line_unlock(struct line *l, const struct verb_call *call)
+line_unlock(struct line *l, struct verb_call *call)
 {
 	struct secret pass = SECRET_NONE;
 	size_t len;
@@ -456,7 +456,7 @@ line_unlock(struct line *l, const struct verb_call *call)
 }
 
 enum ll_result
-line_lock(struct line *l, const struct verb_call *call)
+line_lock(struct line *l, struct verb_call *call)
 {
 	enum ll_result r;
 
@@ -468,7 +468,7 @@ line_lock(struct line *l, const struct verb_call *call)
 }
 
 enum ll_result
-line_quit(struct line *l, const struct verb_call *call)
+line_quit(struct line *l, struct verb_call *call)
 {
 	(void)call;
 	teletype_say(l->t, "Goodbye.\n");

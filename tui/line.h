@@ -25,26 +25,28 @@ int line_enrol_main(struct chan *agent, const char *user, const char *org);
 
 /* --- verbs that only line mode has (verb.h: line) --- */
 /* A folder's newest rows, numbered. */
-enum ll_result line_list(struct line *l, const struct verb_call *call);
+enum ll_result line_list(struct line *l, struct verb_call *call);
 /* The drafts, numbered. */
-enum ll_result line_drafts(struct line *l, const struct verb_call *call);
+enum ll_result line_drafts(struct line *l, struct verb_call *call);
 /* The next rows of the last list. */
-enum ll_result line_more(struct line *l, const struct verb_call *call);
+enum ll_result line_more(struct line *l, struct verb_call *call);
 /* A message's thread, numbered. */
-enum ll_result line_thread(struct line *l, const struct verb_call *call);
+enum ll_result line_thread(struct line *l, struct verb_call *call);
 /* Shows the next unread message. */
-enum ll_result line_next(struct line *l, const struct verb_call *call);
+enum ll_result line_next(struct line *l, struct verb_call *call);
 /* The dialogue about a new message. */
-enum ll_result line_compose(struct line *l, const struct verb_call *call);
+enum ll_result line_compose(struct line *l, struct verb_call *call);
 /* The dialogue about an answer. */
-enum ll_result line_reply(struct line *l, const struct verb_call *call);
+enum ll_result line_reply(struct line *l, struct verb_call *call);
 /* Goes on with a draft. */
-enum ll_result line_edit(struct line *l, const struct verb_call *call);
+enum ll_result line_edit(struct line *l, struct verb_call *call);
+/* Keys; `key add` takes pasted lines. */
+enum ll_result line_key(struct line *l, struct verb_call *call);
 /* Asks for the passphrase. */
-enum ll_result line_unlock(struct line *l, const struct verb_call *call);
+enum ll_result line_unlock(struct line *l, struct verb_call *call);
 /* Locks and leaves. */
-enum ll_result line_lock(struct line *l, const struct verb_call *call);
+enum ll_result line_lock(struct line *l, struct verb_call *call);
 /* Leaves. */
-enum ll_result line_quit(struct line *l, const struct verb_call *call);
+enum ll_result line_quit(struct line *l, struct verb_call *call);
 
 #endif

@@ -28,6 +28,8 @@ struct line {
 
 /* Prints "WHAT: sentence" for a failure. */
 void line_fail(struct line *l, const char *what, enum ll_result r);
+/* Runs a verb's run and prints what it wrote. */
+LL_MUST enum ll_result line_run(struct line *l, struct verb_call *call);
 /* Journals l->writing if something changed and a second has passed, or at
  * once when now is set. */
 void line_journal(struct line *l, bool now);

@@ -517,7 +517,7 @@ write_draft(struct line *l, struct draft *d, bool ask_all)
 /* --- verbs --- */
 
 enum ll_result
-line_compose(struct line *l, const struct verb_call *call)
+line_compose(struct line *l, struct verb_call *call)
 {
 	struct verb_call own = { .c = l->c };
 	struct draft d;
@@ -541,7 +541,7 @@ line_compose(struct line *l, const struct verb_call *call)
 }
 
 enum ll_result
-line_reply(struct line *l, const struct verb_call *call)
+line_reply(struct line *l, struct verb_call *call)
 {
 	struct center_message m;
 	struct draft d;
@@ -567,7 +567,7 @@ line_reply(struct line *l, const struct verb_call *call)
 }
 
 enum ll_result
-line_edit(struct line *l, const struct verb_call *call)
+line_edit(struct line *l, struct verb_call *call)
 {
 	struct desk *desk = center_desk(l->c);
 	struct draft d;

@@ -36,13 +36,22 @@ static const struct verb table[] = {
 	    VERB_STAFF, L | U, NULL, line_more },
 	{ "next", "Space", "unread", "", "", "shows the next unread message",
 	    VERB_STAFF, L | S | U, NULL, line_next },
-	{ "send", "", "", "--to ADDRESS... --subject WORDS [--reply ID] "
-	    "[--draft ID] [--expires DAYS]", "to+ subject reply draft expires",
+	{ "send", "", "", "--to ADDRESS... [--cc ADDRESS...] --subject WORDS "
+	    "[--reply ID] [--draft ID] [--expires DAYS] [--class CLASS] "
+	    "[--via ADDRESS=ROUTE...]",
+	    "to+ cc+ subject reply draft expires class via+",
 	    "sends what comes on standard input", VERB_STAFF, X | U,
 	    exec_send, NULL },
-	{ "plan", "", "route recipients", "--to ADDRESS... [--draft ID]",
-	    "to+ draft", "says how each recipient would be reached; sends "
+	{ "plan", "", "route recipients", "--to ADDRESS... [--cc ADDRESS...] "
+	    "[--draft ID] [--class CLASS] [--via ADDRESS=ROUTE...]",
+	    "to+ cc+ draft class via+", "says how each recipient would be reached; sends "
 	    "nothing", VERB_STAFF, X | L | U, exec_plan, NULL },
+	{ "key", "K", "keys certificate openpgp smime trust confirm",
+	    "add --for ADDRESS|@DOMAIN | list [--for ADDRESS] | "
+	    "confirm FINGERPRINT [--for ADDRESS] | remove FINGERPRINT "
+	    "[--for ADDRESS] | export [--smime | --openpgp] | import",
+	    "for smime! openpgp!", "keeps other people's keys, and gives out "
+	    "yours", VERB_STAFF | VERB_ADMIN, X | L | S, exec_key, line_key },
 	{ "compose", "c", "write new message mail", "[--to ADDRESS...]",
 	    "to+ subject", "writes a new message", VERB_STAFF, L | S | U,
 	    NULL, line_compose },

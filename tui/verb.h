@@ -44,7 +44,7 @@ struct verb {
 	unsigned flags;          /* VERB_EXEC... */
 	enum ll_result (*run)(struct verb_call *call);   /* exec and line */
 	enum ll_result (*line)(struct line *l,
-	    const struct verb_call *call);  /* line mode's own, or NULL */
+	    struct verb_call *call);        /* line mode's own, or NULL */
 };
 
 struct verb_option {
