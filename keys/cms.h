@@ -32,11 +32,17 @@ void cms_put_holders(struct tlv_out *o, X509 *cert);
 /* What cms_chain says of a certificate that a CRL names. */
 #define CMS_REVOKED "It was revoked by its issuer."
 
+/* Fields that tell of a certificate. */
+void cms_put_facts(struct tlv_out *o, X509 *cert);
+
 /* Whether the certificate leads to one of the job's CAs through EXTRAs and
  * more; a CA whose CRL is among the job's is asked for it.  NULL: it does;
  * else a sentence.  Without CAs nothing is trusted. */
 const char *cms_chain(struct job *job, X509 *cert, STACK_OF(X509) *more);
 
+/* IMPORT of a PKCS#12 file. */
+LL_MUST enum ll_result cms_import(struct job *job, struct tlv_view file,
+    const char *address, const char *passphrase);
 /* The jobs. */
 LL_MUST enum ll_result cms_make(struct job *job);
 LL_MUST enum ll_result cms_inspect(struct job *job);

@@ -216,10 +216,9 @@ stamp(const ASN1_TIME *t)
 	return (uint64_t)timegm(&tm);
 }
 
-static void
-put_facts(struct job *job, X509 *cert)
+void
+cms_put_facts(struct tlv_out *o, X509 *cert)
 {
-	struct tlv_out *o = &job->result;
 	EVP_PKEY *key = X509_get0_pubkey(cert);
 	char hex[65], name[60];
 	const char *alg = key == NULL ? NULL :
@@ -258,7 +257,7 @@ cms_inspect(struct job *job)
 	cert = cms_certificate(job_bytes(fields, PARSE_F_KEY));
 	if (cert == NULL)
 		return job_fail(job, LL_PROTO, "That is no certificate.");
-	put_facts(job, cert);
+	cms_put_facts(&job->result, cert);
 	why = cms_why_not(cert, address, true);
 	if (job_each(fields, PARSE_F_CA, &at, &ca)) {
 		const char *chain;

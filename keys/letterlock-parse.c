@@ -20,6 +20,7 @@
 
 #define WAIT_MS 120000
 #define CPU_SECS 60
+#define PASSPHRASE_MAX 1024
 #define STACK_BYTES (256u << 10)
 
 /* Threads: Botan's RSA does its two halves at once, whether asked or not. */
@@ -68,6 +69,36 @@ inspect(struct job *job)
 	return cms_is_certificate(key) ? cms_inspect(job) : pgp_inspect(job);
 }
 
+static enum ll_result
+import(struct job *job)
+{
+	const struct tlv_view given = job_bytes(job_view(&job->fields),
+	    PARSE_F_PASSWORD);
+	struct tlv_view file;
+	char passphrase[PASSPHRASE_MAX + 1] = "";
+	const char *address;
+	enum ll_result r;
+
+	r = job_address(job, &address);
+	if (r != LL_OK)
+		return r;
+	if (job->item_count != 1 || given.len > PASSPHRASE_MAX)
+		return job_fail(job, LL_USAGE, "One key is wanted, and a "
+		    "passphrase of at most %d bytes.", PASSPHRASE_MAX);
+	file.data = job->data.data;
+	file.len = job->items[0].len;
+	if (file.len == 0 || file.len > PARSE_KEY_MAX)
+		return job_fail(job, file.len == 0 ? LL_USAGE : LL_TOOBIG,
+		    "A key has 1 byte to %u KB.", PARSE_KEY_MAX >> 10);
+	if (given.len > 0)
+		memcpy(passphrase, given.data, given.len);
+	r = file.data[0] == 0x30 ?
+	    cms_import(job, file, address, passphrase) :
+	    pgp_import(job, file, address, passphrase);
+	explicit_bzero(passphrase, sizeof passphrase);
+	return r;
+}
+
 static const struct {
 	uint64_t job;
 	enum ll_result (*run)(struct job *job);
@@ -76,6 +107,7 @@ static const struct {
 	{ PARSE_INSPECT, inspect },
 	{ PARSE_SEAL, write_seal },
 	{ PARSE_OPEN, open_job },
+	{ PARSE_IMPORT, import },
 };
 
 static enum ll_result

@@ -93,8 +93,10 @@ enum parse_format { PARSE_OPENPGP = 1, PARSE_SMIME = 2, PARSE_PLAIN = 3 };
  *       {[ADDRESS] TEXT (action: failed, delayed, relayed, delivered,
  *       expanded) [WORDS] (status and diagnostic)}}]: it is a delivery
  *       status notification, RFC 3464
- * IMPORT: item 0 = PKCS#12 or OpenPGP secret key; PASSWORD, ADDRESS
- *    R: FORMAT SECRET KEY FINGERPRINT ALGORITHM CREATED EXPIRES EXTRA*
+ * IMPORT: item 0 = PKCS#12 or OpenPGP secret key; [PASSWORD] (bytes) ADDRESS
+ *    R: FORMAT SECRET KEY FINGERPRINT ALGORITHM CREATED EXPIRES EXTRA* (what
+ *    came with a certificate and stands above it).  LL_AUTH: that is not its
+ *    passphrase.
  * Every R begins with RESULT and, unless that is LL_OK, WORDS: a sentence.
  */
 enum parse_field {

@@ -40,6 +40,10 @@ bool pgp_setup(void);
  * LL_PROTO with why when it is no single public key. */
 LL_MUST enum ll_result pgp_key_load(struct tlv_view bytes, const char *address,
     struct pgp_key *k_r);
+/* The two steps of that, for keys loaded into k->ffi otherwise: finds the one
+ * primary key (false: none, or several), and fills in the rest. */
+bool pgp_find_primary(struct pgp_key *k);
+void pgp_key_examine(struct pgp_key *k, const char *address);
 /* Splits what may be several public keys: a KEY field with one each into o,
  * the first PGP_SPLIT_MAX, *count_r how many.  Anything unreadable is no key
  * (count 0). */
@@ -51,6 +55,16 @@ void pgp_key_finish(struct pgp_key *k);
  * it has none or is not plain. */
 bool pgp_uid_address(const char *uid, char *address, size_t room);
 
+/* Fields that tell of a key. */
+void pgp_put_facts(struct tlv_out *o, const struct pgp_key *k);
+/* A field of the whole key, exported; flags: RNP_KEY_EXPORT_SECRET or
+ * _PUBLIC. */
+LL_MUST enum ll_result pgp_put_key(struct tlv_out *o, rnp_key_handle_t key,
+    uint8_t tag, uint32_t flags);
+
+/* IMPORT of an OpenPGP key, its passphrase taken off. */
+LL_MUST enum ll_result pgp_import(struct job *job, struct tlv_view file,
+    const char *address, const char *passphrase);
 /* The jobs. */
 LL_MUST enum ll_result pgp_make(struct job *job);
 LL_MUST enum ll_result pgp_inspect(struct job *job);

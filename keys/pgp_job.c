@@ -5,9 +5,9 @@
 #include "keys/clean.h"
 #include "keys/write.h"
 
-/* A field of a whole key, exported. */
-static enum ll_result
-put_key(struct tlv_out *o, rnp_key_handle_t key, uint8_t tag, uint32_t flags)
+enum ll_result
+pgp_put_key(struct tlv_out *o, rnp_key_handle_t key, uint8_t tag,
+    uint32_t flags)
 {
 	rnp_output_t out = NULL;
 	enum ll_result r = LL_PROTO;
@@ -62,8 +62,8 @@ generate(rnp_ffi_t ffi, const char *uid, rnp_key_handle_t *key_r)
 	return r == RNP_SUCCESS ? LL_OK : LL_IO;
 }
 
-static void
-put_facts(struct tlv_out *o, const struct pgp_key *k)
+void
+pgp_put_facts(struct tlv_out *o, const struct pgp_key *k)
 {
 	tlv_put_u64(o, PARSE_F_FORMAT, PARSE_OPENPGP);
 	tlv_put_text(o, PARSE_F_FINGERPRINT, k->fingerprint);
@@ -93,10 +93,10 @@ pgp_make(struct job *job)
 		return LL_NOMEM;
 	r = generate(ffi, uid, &key);
 	if (r == LL_OK)
-		r = put_key(&job->result, key, PARSE_F_SECRET,
+		r = pgp_put_key(&job->result, key, PARSE_F_SECRET,
 		    RNP_KEY_EXPORT_SECRET);
 	if (r == LL_OK)
-		r = put_key(&job->result, key, PARSE_F_KEY,
+		r = pgp_put_key(&job->result, key, PARSE_F_KEY,
 		    RNP_KEY_EXPORT_PUBLIC);
 	if (r == LL_OK && rnp_key_get_fprint(key, &text) == RNP_SUCCESS &&
 	    rnp_key_get_creation(key, &created) == RNP_SUCCESS) {
@@ -140,10 +140,11 @@ inspect_one(struct job *job, struct tlv_view key, const char *address,
 		r = job_fail(job, r, "%s", k.why != NULL ? k.why : "");
 		goto out;
 	}
-	put_facts(o, &k);
+	pgp_put_facts(o, &k);
 	put_holders(o, k.primary);
 	r = k.why != NULL ? job_fail(job, LL_DENIED, "%s", k.why) :
-	    put_key(o, k.primary, PARSE_F_KEY, RNP_KEY_EXPORT_PUBLIC);
+	    pgp_put_key(o, k.primary, PARSE_F_KEY,
+	    RNP_KEY_EXPORT_PUBLIC);
 out:
 	pgp_key_finish(&k);
 	return r;

@@ -64,9 +64,8 @@ pgp_uid_address(const char *uid, char *address, size_t room)
 	return true;
 }
 
-/* Finds the one primary key. */
-static bool
-find_primary(struct pgp_key *k)
+bool
+pgp_find_primary(struct pgp_key *k)
 {
 	rnp_identifier_iterator_t it = NULL;
 	rnp_key_handle_t key;
@@ -263,8 +262,8 @@ why_invalid(rnp_key_handle_t key, uint32_t bits)
 	    "Its own signatures do not hold.";
 }
 
-static void
-examine(struct pgp_key *k, const char *address)
+void
+pgp_key_examine(struct pgp_key *k, const char *address)
 {
 	char *text = NULL;
 	uint64_t till;
@@ -325,12 +324,12 @@ pgp_key_load(struct tlv_view bytes, const char *address, struct pgp_key *k_r)
 	rnp_input_destroy(in);
 	if (!public)
 		return LL_PROTO;
-	if (!find_primary(k_r)) {
+	if (!pgp_find_primary(k_r)) {
 		k_r->why = "There must be exactly one key.";
 		return LL_PROTO;
 	}
 	k_r->why = NULL;
-	examine(k_r, address);
+	pgp_key_examine(k_r, address);
 	return LL_OK;
 }
 

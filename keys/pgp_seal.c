@@ -6,12 +6,15 @@
 /* The sender's secret key in a context of its own; handles go first. */
 struct signer {
 	rnp_ffi_t ffi;
-	rnp_key_handle_t key;
+	rnp_key_handle_t key;        /* primary */
+	rnp_key_handle_t signing;    /* it, or a subkey */
 };
 
 static void
 signer_finish(struct signer *s)
 {
+	if (s->signing != NULL)
+		rnp_key_handle_destroy(s->signing);
 	if (s->key != NULL)
 		rnp_key_handle_destroy(s->key);
 	if (s->ffi != NULL)
@@ -77,6 +80,10 @@ signer_init(struct job *job, struct signer *s)
 	    RNP_SUCCESS;
 	rnp_input_destroy(in);
 	s->key = loaded ? first_primary(s->ffi) : NULL;
+	if (s->key != NULL && rnp_key_get_default_key(s->key, "sign", 0,
+	    &s->signing) != RNP_SUCCESS)
+		return job_fail(job, LL_LOCKED, "The sender's own OpenPGP key "
+		    "can't sign today.");
 	return s->key != NULL ? LL_OK : job_fail(job, LL_PROTO,
 	    "The sender's own OpenPGP key can't be read.");
 }
@@ -159,7 +166,7 @@ encrypt(struct job *job, rnp_op_encrypt_t op, const struct signer *s,
 	r = add_recipients(job, op, all);
 	if (r != LL_OK)
 		return r;
-	if (rnp_op_encrypt_add_signature(op, s->key, NULL) != RNP_SUCCESS ||
+	if (rnp_op_encrypt_add_signature(op, s->signing, NULL) != RNP_SUCCESS ||
 	    rnp_op_encrypt_set_hash(op, RNP_ALGNAME_SHA256) != RNP_SUCCESS ||
 	    rnp_op_encrypt_set_cipher(op, RNP_ALGNAME_AES_256) !=
 	    RNP_SUCCESS || rnp_op_encrypt_set_armor(op, true) != RNP_SUCCESS ||

@@ -296,5 +296,116 @@ def test_in_the_clear():
         assert sent.ALGORITHM["TEXT"] == ["signed"]
 
 
+def p12(ca, name, password, *words):
+    return kit.openssl("pkcs12", "-export", "-inkey", ca.path(name + ".key"),
+                       "-in", ca.path(name + ".pem"), "-certfile",
+                       ca.path("ca.pem"), "-passout", "pass:" + password,
+                       *words).stdout
+
+
+def test_pkcs12_taken_in():
+    with kit.Authority() as ca:
+        ca.user("ada", "ada@in.example")
+        ca.user("ec", "ada@in.example", ("ec", "-pkeyopt",
+                                         "ec_paramgen_curve:P-384"))
+        ca.user("eve", "eve@bad.example")
+        ca.user("old", "ada@in.example", days=-1)
+        for name, words in (
+                ("ada", ()), ("ec", ()),
+                ("ada", ("-keypbe", "PBE-SHA1-3DES", "-certpbe",
+                         "PBE-SHA1-3DES", "-macalg", "sha1"))):
+            data = p12(ca, name, "grün", *words)
+            got = kit.import_key(data, "grün")
+            assert got.result == kit.OK, got.words
+            assert got.FORMAT == SMIME and got.EXPIRES > got.CREATED
+            assert got.all("EXTRA") == []
+            private = [[("FORMAT", SMIME), ("SECRET", got.SECRET),
+                        ("KEY", got.KEY)]]
+            sent = kit.seal([(SMIME, got.KEY)], private, "Mine\n")
+            assert sent.result == kit.OK, sent.words
+            back = kit.open_mail(sent.outputs[SMIME], private)
+            assert back.outputs[1] == b"Mine\n"
+            got = kit.import_key(data, "rot")
+            assert got.result == kit.AUTH and got.SECRET is None, got.words
+        got = kit.import_key(p12(ca, "eve", "x"), "x")
+        assert got.result == kit.DENIED and "another" in got.words
+        got = kit.import_key(p12(ca, "old", "x"), "x")
+        assert got.result == kit.DENIED and "expired" in got.words
+        got = kit.import_key(p12(ca, "ada", "x", "-nokeys"), "x")
+        assert got.result == kit.DENIED and "no private key" in got.words
+        got = kit.import_key(b"\x30\x82\x01\x00" + bytes(300), "x")
+        assert got.result == kit.PROTO and got.words
+
+
+def test_pkcs12_with_what_stands_above_it():
+    with kit.Authority() as ca:
+        csr = kit.openssl("req", "-new", "-newkey", "rsa:2048", "-nodes",
+                          "-keyout", ca.path("sub.key"), "-subj",
+                          "/CN=Sub CA").stdout
+        ca.write("sub.pem", kit.openssl(
+            "x509", "-req", "-in", ca.write("sub.csr", csr), "-CA",
+            ca.path("ca.pem"), "-CAkey", ca.path("ca.key"), "-set_serial",
+            "7", "-days", "9", "-extfile", ca.write(
+                "sub.ext", b"basicConstraints=critical,CA:true\nkeyUsage="
+                b"critical,keyCertSign,cRLSign\nsubjectKeyIdentifier=hash\n"
+                b"authorityKeyIdentifier=keyid")).stdout)
+        root = ca.read("ca.pem")
+        for old, new in (("ca.pem", "root.pem"), ("sub.pem", "ca.pem"),
+                         ("sub.key", "ca.key")):
+            ca.write(new, ca.read(old))
+        ca.user("ada", "ada@in.example")
+        ca.write("ca.pem", ca.read("ca.pem") + root)
+        got = kit.import_key(p12(ca, "ada", "x"), "x")
+        assert got.result == kit.OK, got.words
+        assert len(got.all("EXTRA")) == 1
+        # Kept behind the certificate, it goes with every signature.
+        sent = kit.seal([(PLAIN, b"")], [[
+            ("FORMAT", SMIME), ("SECRET", got.SECRET),
+            ("KEY", got.KEY + got.EXTRA)]])
+        kit.openssl("cms", "-verify", "-CAfile", ca.path("root.pem"),
+                    stdin=sent.outputs[PLAIN])
+
+
+def test_a_secret_openpgp_key_taken_in():
+    with kit.Ring() as ring:
+        for kind, sub in (("ed25519", "cv25519"), ("rsa2048", "rsa2048")):
+            uid = f"Ada {kind} <ada@in.example>"
+            ring.run("gpg", "--pinentry-mode", "loopback", "--passphrase",
+                     "hidden", "--quick-gen-key", uid, kind, "cert,sign",
+                     "0")
+            print_ = ring.fingerprint("=" + uid)
+            ring.run("gpg", "--pinentry-mode", "loopback", "--passphrase",
+                     "hidden", "--quick-add-key", print_, sub, "encrypt",
+                     "0")
+            ring.run("gpg", "--pinentry-mode", "loopback", "--passphrase",
+                     "hidden", "--quick-add-uid", print_,
+                     "Ada <ada@private.example>")
+            secret = ring.run("gpg", "--pinentry-mode", "loopback",
+                              "--passphrase", "hidden",
+                              "--export-secret-keys", print_).stdout
+            got = kit.import_key(secret, "hidden")
+            assert got.result == kit.OK, got.words
+            assert got.FINGERPRINT == print_ and got.FORMAT == PGP
+            private = [[("FORMAT", PGP), ("SECRET", got.SECRET)]]
+            assert b"private.example" not in got.KEY
+            sent = kit.seal([(PGP, got.KEY)], private, "Mine\n",
+                            autocrypt=1)
+            assert sent.result == kit.OK, sent.words
+            back = kit.open_mail(sent.outputs[PGP], private,
+                                 [(PGP, got.KEY)])
+            assert back.outputs[1] == b"Mine\n"
+            assert back.SIGNATURE["RESULT"] == [kit.OK]
+            assert kit.import_key(secret, "wrong").result == kit.AUTH
+            assert kit.import_key(secret, None).result == kit.AUTH
+            got = kit.import_key(secret, "hidden", "eve@bad.example")
+            assert got.result == kit.DENIED and "user ids" in got.words
+        subs = ring.run("gpg", "--pinentry-mode", "loopback", "--passphrase",
+                        "hidden", "--export-secret-subkeys", print_).stdout
+        got = kit.import_key(subs, "hidden")
+        assert got.result == kit.DENIED and "missing" in got.words, got.words
+        got = kit.import_key(ring.public(print_), "hidden")
+        assert got.result == kit.PROTO and "neither" in got.words
+
+
 if __name__ == "__main__":
     ll.main()
