@@ -135,7 +135,8 @@ text_fits(const char *text, size_t most)
 static bool
 object_fits(const struct envelope_object *o, bool first)
 {
-	return o->kind == (first ? OBJECT_BODY : OBJECT_ATTACHMENT) &&
+	return (first ? o->kind == OBJECT_BODY :
+	    o->kind == OBJECT_ATTACHMENT || o->kind == OBJECT_RAW) &&
 	    text_fits(o->name, ENVELOPE_NAME_MAX) &&
 	    text_fits(o->type, ENVELOPE_TYPE_MAX);
 }
@@ -334,10 +335,11 @@ take_object_field(struct envelope_object *o, const struct tlv_field *f)
 		return tlv_id(f, &o->id);
 	case OBJECT_KIND:
 		r = tlv_u64(f, &n);
-		if (r == LL_OK && n > OBJECT_ATTACHMENT)
+		if (r == LL_OK && n != OBJECT_BODY &&
+		    n != OBJECT_ATTACHMENT && n != OBJECT_RAW)
 			return LL_PROTO;
-		o->kind = r == LL_OK && n == OBJECT_ATTACHMENT ?
-		    OBJECT_ATTACHMENT : OBJECT_BODY;
+		if (r == LL_OK)
+			o->kind = (enum object_kind)n;
 		return r;
 	case OBJECT_PLAIN:
 		return tlv_u64(f, &o->plain_bytes);
