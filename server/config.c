@@ -322,6 +322,11 @@ config_check(struct config *c, char why[CONFIG_WHY])
 	    strstr(relay, "/../") != NULL))
 		return mistake(c, CONFIG_relay,
 		    "a directory outside the data directory", why);
+	if (strncmp(c->values[CONFIG_intake_listen], "unix:", 5) == 0 &&
+	    is_below(c->values[CONFIG_intake_listen] + 5,
+	    c->values[CONFIG_data]))
+		return mistake(c, CONFIG_intake_listen, "a socket outside "
+		    "the data directory, where the mail server may go", why);
 	if (c->values[CONFIG_relay_user][0] != '\0' &&
 	    c->values[CONFIG_relay_password_file][0] == '\0')
 		return mistake(c, CONFIG_relay_user,

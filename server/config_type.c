@@ -185,6 +185,27 @@ check_choice(const struct config_row *k, const char *value, uint64_t *n_r)
 	return "required or off";
 }
 
+/* A mail server tells a milter who has logged in there: nobody else may. */
+static const char *
+check_milter(const struct config_row *k, const char *value, uint64_t *n_r)
+{
+	const char *host = strchr(value, '@');
+	char port[8];
+	size_t n;
+
+	if (value[0] == '\0' || strncmp(value, "unix:/", 6) == 0)
+		return check_text(k, value, n_r);
+	n = host != NULL ? (size_t)(host - value) : 0;
+	if (strncmp(value, "inet:", 5) == 0 && n > 5 && n - 5 < sizeof(port) &&
+	    net_host_is_loopback(host + 1)) {
+		memcpy(port, value + 5, n - 5);
+		port[n - 5] = '\0';
+		if (number(port, false, n_r) && *n_r >= 1 && *n_r <= 65535)
+			return NULL;
+	}
+	return "unix:/PATH or inet:PORT@127.0.0.1";
+}
+
 bool
 config_type_startups(const char *value, unsigned n[3])
 {
@@ -277,6 +298,7 @@ static check_fn *const checks[] = {
 	[TYPE_LISTEN] = check_listen, [TYPE_URL] = check_url,
 	[TYPE_NETS] = check_nets, [TYPE_RELAY] = check_relay,
 	[TYPE_ADDRESS] = check_address, [TYPE_CHOICE] = check_choice,
+	[TYPE_MILTER] = check_milter,
 	[TYPE_STARTUPS] = check_startups, [TYPE_SEARCH] = check_search,
 	[TYPE_KEYSERVER] = check_keyserver, [TYPE_SERVER] = check_server,
 };

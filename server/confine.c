@@ -61,8 +61,9 @@ parent(const char *path, char copy[FILE_PATH_MAX])
 
 static void
 fill_list(struct house *h, struct list *l,
-    char room[READ_KEYS + 2][FILE_PATH_MAX])
+    char room[READ_KEYS + 3][FILE_PATH_MAX])
 {
+	const char *intake = config_text(&h->config, CONFIG_intake_listen);
 	const char *relay = config_text(&h->config, CONFIG_relay);
 	size_t i;
 
@@ -73,6 +74,9 @@ fill_list(struct house *h, struct list *l,
 		    false, false);
 	add(l, parent(h->paths[PROC_STORE], room[READ_KEYS]), false, true);
 	add(l, parent(h->config.file, room[READ_KEYS + 1]), false, false);
+	/* the directory that the milter's socket is made in */
+	if (strncmp(intake, "unix:", 5) == 0)
+		add(l, parent(intake + 5, room[READ_KEYS + 2]), true, false);
 	add(l, config_text(&h->config, CONFIG_data), true, false);
 	if (strncmp(relay, "dir:", 4) == 0)
 		add(l, relay + 4, true, false);
@@ -108,7 +112,7 @@ become_user(struct house *h)
 enum ll_result
 confine_enter(struct house *h, char *why)
 {
-	static char room[READ_KEYS + 2][FILE_PATH_MAX];
+	static char room[READ_KEYS + 3][FILE_PATH_MAX];
 	struct sandbox box = { .program = "letterlockd",
 		.calls = SANDBOX_ALL };
 	static struct list list;

@@ -111,8 +111,10 @@ answer_status(struct client *c, const struct msg *request)
 	put_count(m, "logging_in", startups);
 	put_count(m, "penalties", penalties);
 	for (i = 0; i < PROC_GATE; i++)
-		put_row(m, proc_table[i].name, h->services[i].child == NULL ?
-		    "down" : h->services[i].child->ready ? "up" : "starting");
+		if (proc_wanted(i, &h->config))
+			put_row(m, proc_table[i].name,
+			    h->services[i].child == NULL ? "down" :
+			    h->services[i].child->ready ? "up" : "starting");
 	(void)!chan_send(c->chan, m);
 }
 

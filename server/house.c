@@ -9,6 +9,7 @@
 
 #include "server/house.h"
 #include "server/pair.h"
+#include "server/parsing.h"
 #include "server/service.h"
 
 void
@@ -311,8 +312,10 @@ house_reap(struct house *h)
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		c = child_of(h, pid);
-		if (c == NULL)
+		if (c == NULL) {
+			parsing_ended(h, pid);
 			continue;
+		}
 		c->pid = 0;
 		/* what it still said: a session's last words count */
 		if (c->chan != NULL)

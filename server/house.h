@@ -1,10 +1,10 @@
 /*
  * house.h - the running programs of one letterlockd.
  *
- * Services (store, relay, portal) are started once and again when they end;
- * gates and sessions come in pairs, one per SSH connection (pair.h).  Whoever
- * needs a channel to the store gets it from there through the daemon, also
- * after the store was restarted.
+ * Services (store, relay, portal, intake) are started once and again when they
+ * end; gates and sessions come in pairs, one per SSH connection (pair.h).
+ * Whoever needs a channel to the store gets it from there through the daemon,
+ * also after the store was restarted.
  */
 #ifndef LL_HOUSE_H
 #define LL_HOUSE_H
@@ -47,6 +47,14 @@ struct service {
 	bool was_ready;
 };
 
+/* A letterlock-parse that runs for intake, or none. */
+#define PARSING_MAX 4
+struct parsing {
+	struct house *house;
+	pid_t pid;                 /* 0: free */
+	uint64_t timer;
+};
+
 /* Who waits for a store channel. */
 typedef void house_store_fn(void *arg, int fd);
 struct store_ask {
@@ -75,6 +83,7 @@ struct house {
 	unsigned spare_count;
 	uint64_t spare_timer, accept_timer, stop_timer;
 	struct control *control;
+	struct parsing parsing[PARSING_MAX];
 	uint64_t refused_ms;       /* when a refusal was last logged */
 	unsigned refused;          /* refusals since that were not */
 	bool announced;            /* the ready line was printed */

@@ -89,7 +89,8 @@ find_programs(struct house *h, char *why)
 	enum proc p;
 
 	for (p = 0; p < PROC_COUNT; p++) {
-		if (proc_find(proc_table[p].name, h->paths[p]) != LL_OK) {
+		if (proc_wanted(p, &h->config) &&
+		    proc_find(proc_table[p].name, h->paths[p]) != LL_OK) {
 			snprintf(why, CONFIG_WHY, "%s: not found in %.1000s",
 			    proc_table[p].name, h->paths[p]);
 			return LL_NOTFOUND;

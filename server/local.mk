@@ -6,7 +6,7 @@ OBJS_daemon = $(addprefix server/,config.o config_type.o file.o hostkey.o \
 
 PROGRAMS += letterlockd
 OBJS_letterlockd = $(OBJS_daemon) $(addprefix server/,letterlockd.o \
-  confine.o control.o house.o limits.o notify.o pair.o service.o)
+  confine.o control.o house.o limits.o notify.o pair.o parsing.o service.o)
 
 PROGRAMS += letterlock
 OBJS_letterlock = $(OBJS_daemon) $(addprefix server/,letterlock.o \
@@ -60,6 +60,17 @@ OBJS_test_portal_http = $(OBJS_test_portal)
 LIBS_test_portal_http = $(LIBS_letterlock-portal)
 OBJS_fuzz_portal = $(OBJS_test_portal)
 LIBS_fuzz_portal = $(LIBS_letterlock-portal)
+
+# letterlock-intake, where there is libmilter
+OBJS_intake = $(addprefix server/,intake_bounce.o intake_look.o intake_mail.o \
+  intake_milter.o intake_take.o intake_wire.o portal_store.o portal_upload.o) \
+  keys/mime_read.o keys/mime_text.o
+ifneq ($(wildcard /usr/include/libmilter/mfapi.h),)
+PROGRAMS += letterlock-intake
+endif
+OBJS_letterlock-intake = server/letterlock-intake.o server/child.o \
+  $(OBJS_intake)
+LIBS_letterlock-intake = -lmilter
 
 # one gate and one session per SSH connection
 OBJS_gate = $(addprefix server/,gate_auth.o gate_channel.o gate_hook.o \

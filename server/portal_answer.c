@@ -11,8 +11,9 @@
 struct upload_target
 reply_target(struct request *q)
 {
-	struct upload_target t = { q->portal->store, &q->reply->opened,
-	    &q->reply->message, q->reply->key.data };
+	struct upload_target t = { .store = q->portal->store,
+	    .opened = &q->reply->opened, .message = &q->reply->message,
+	    .key = q->reply->key.data };
 
 	return t;
 }

@@ -1,5 +1,6 @@
 /*
- * portal_store.h - the portal's one channel to the store, shared by threads.
+ * portal_store.h - the one channel to the store of a program with many threads:
+ * the portal, and intake.
  *
  * Requests of many threads are on their way at once, told apart by their
  * sequence numbers, so that the store can commit them together.  When the

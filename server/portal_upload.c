@@ -23,13 +23,20 @@ struct upload {
 	size_t have;
 };
 
+static enum op
+op_of(const struct upload_target *t, enum op portal, enum op intake)
+{
+	return t->owner != NULL ? intake : portal;
+}
+
 /* The store keeps the file, and its bytes, until it hears of its end. */
 static void
 give_up(struct upload *u)
 {
 	struct msg *m = NULL;
 
-	if (msg_create(MSG_REQUEST, OP_PORTAL_DROP, &m) != LL_OK)
+	if (msg_create(MSG_REQUEST, op_of(&u->target, OP_PORTAL_DROP,
+	    OP_INTAKE_DROP), &m) != LL_OK)
 		return;
 	msg_put_id(m, F_OBJECT_ID, &u->object.id);
 	/* Unheard, the store forgets it when the token's time is over. */
@@ -58,10 +65,14 @@ ask_blob(struct upload *u, uint64_t at_most)
 	struct msg *m = NULL, *reply = NULL;
 	enum ll_result r;
 
-	r = msg_create(MSG_REQUEST, OP_PORTAL_BLOB, &m);
+	r = msg_create(MSG_REQUEST, op_of(t, OP_PORTAL_BLOB, OP_INTAKE_BLOB),
+	    &m);
 	if (r != LL_OK)
 		return r;
-	msg_put_bytes(m, F_TOKEN, t->opened->token, HASH_BYTES);
+	if (t->owner != NULL)
+		msg_put_id(m, F_USER_ID, t->owner);
+	else
+		msg_put_bytes(m, F_TOKEN, t->opened->token, HASH_BYTES);
 	msg_put_u64(m, F_SEALED_BYTES, seal_object_bytes(at_most));
 	msg_put_id(m, F_MESSAGE_ID, t->message);
 	r = portal_store_ask(t->store, m, &reply);
@@ -204,10 +215,12 @@ commit(struct upload *u)
 	struct msg *m = NULL;
 	enum ll_result r;
 
-	r = msg_create(MSG_REQUEST, OP_PORTAL_COMMIT, &m);
+	r = msg_create(MSG_REQUEST, op_of(t, OP_PORTAL_COMMIT,
+	    OP_INTAKE_COMMIT), &m);
 	if (r != LL_OK)
 		return r;
-	msg_put_bytes(m, F_TOKEN, t->opened->token, HASH_BYTES);
+	if (t->owner == NULL)
+		msg_put_bytes(m, F_TOKEN, t->opened->token, HASH_BYTES);
 	msg_put_id(m, F_OBJECT_ID, &u->object.id);
 	msg_put_u64(m, F_SEALED_BYTES, u->object.sealed_bytes);
 	msg_put_bytes(m, F_HASH, u->object.hash, HASH_BYTES);

@@ -1,6 +1,7 @@
 /*
- * portal_upload.h - one object sealed straight into a blob file of the store:
- * a chunk is in memory at a time, and no plaintext touches a disk.
+ * portal_upload.h - one object sealed straight into a blob file of the store,
+ * for the portal and intake: a chunk is in memory at a time, and no plaintext
+ * touches a disk.
  */
 #ifndef LL_PORTAL_UPLOAD_H
 #define LL_PORTAL_UPLOAD_H
@@ -12,12 +13,13 @@
 #include "server/portal_session.h"
 #include "server/portal_store.h"
 
-/* Where objects of one reply go to. */
+/* Where the objects of one message go to. */
 struct upload_target {
 	struct portal_store *store;
-	const struct opened *opened;   /* whose token pays for it */
-	const struct id *message;      /* the reply's id */
-	const uint8_t *key;            /* the reply's message key */
+	const struct opened *opened;   /* portal: whose token pays for it */
+	const struct id *owner;        /* intake: whose quota; else NULL */
+	const struct id *message;      /* the new message's id */
+	const uint8_t *key;            /* and key */
 };
 
 struct upload;

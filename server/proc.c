@@ -44,6 +44,10 @@ static const enum config_key portal_config[] = {
 	CONFIG_org_name, CONFIG_portal_url, CONFIG_portal_plain,
 	CONFIG_trusted_proxy, CONFIG_attachment_max, CONFIG_COUNT
 };
+static const enum config_key intake_config[] = {
+	CONFIG_org_name, CONFIG_mail_from, CONFIG_intake_listen,
+	CONFIG_attachment_max, CONFIG_COUNT
+};
 static const enum config_key gate_config[] = {
 	CONFIG_login_grace_secs, CONFIG_COUNT
 };
@@ -53,6 +57,8 @@ static const enum config_key session_config[] = {
 	CONFIG_attachment_max, CONFIG_portal_url, CONFIG_COUNT
 };
 
+static const enum config_key no_config[] = { CONFIG_COUNT };
+
 const struct proc_row proc_table[PROC_COUNT] = {
 	[PROC_STORE] = { "letterlock-store", true, 0,
 	    store_labels, store_config },
@@ -60,11 +66,22 @@ const struct proc_row proc_table[PROC_COUNT] = {
 	    relay_labels, relay_config },
 	[PROC_PORTAL] = { "letterlock-portal", true, PEER_PORTAL,
 	    portal_labels, portal_config },
+	[PROC_INTAKE] = { "letterlock-intake", true, PEER_INTAKE,
+	    no_labels, intake_config },
 	[PROC_GATE] = { "letterlock-gate", false, 0,
 	    no_labels, gate_config },
 	[PROC_SESSION] = { "letterlock-session", false, PEER_SESSION,
 	    session_labels, session_config },
+	[PROC_PARSE] = { "letterlock-parse", false, 0,
+	    no_labels, no_config },
 };
+
+bool
+proc_wanted(enum proc p, const struct config *c)
+{
+	return p != PROC_INTAKE ||
+	    config_text(c, CONFIG_intake_listen)[0] != '\0';
+}
 
 enum ll_result
 proc_memlock(char *why)
@@ -150,7 +167,7 @@ environment_of(char *env_r[ENVIRONMENT_MAX])
  * raw ones, because the C library's set*id tell all threads. */
 static void __attribute__((noreturn))
 become(const char *path, char *const argv[], char *const env[],
-    const struct proc_owner *owner, int fd)
+    const struct proc_owner *owner, int fd, bool wire)
 {
 	sigset_t none;
 
@@ -161,9 +178,11 @@ become(const char *path, char *const argv[], char *const env[],
 	    syscall(SYS_setresgid, owner->gid, owner->gid, owner->gid) != 0 ||
 	    syscall(SYS_setresuid, owner->uid, owner->uid, owner->uid) != 0))
 		_exit(PROC_EXIT_FAILED);
-	if (fd == 3)
+	if (wire && (dup2(fd, 0) != 0 || dup2(fd, 1) != 1))
+		_exit(PROC_EXIT_FAILED);
+	if (fd == 3 && !wire)
 		(void)fcntl(3, F_SETFD, 0);
-	else if (fd >= 0 && dup2(fd, 3) != 3)
+	else if (fd >= 0 && !wire && dup2(fd, 3) != 3)
 		_exit(PROC_EXIT_FAILED);
 	(void)execve(path, argv, env);
 	_exit(PROC_EXIT_FAILED);
@@ -171,18 +190,18 @@ become(const char *path, char *const argv[], char *const env[],
 
 static pid_t
 start(const char *path, char *const argv[], char *const env[],
-    const struct proc_owner *owner, int fd)
+    const struct proc_owner *owner, int fd, bool wire)
 {
 	pid_t pid = vfork();
 
 	if (pid == 0)
-		become(path, argv, env, owner, fd);
+		become(path, argv, env, owner, fd, wire);
 	return pid;
 }
 
 static enum ll_result
 launch(const char *path, const struct proc_owner *owner, const char *argument,
-    int fd, pid_t *pid_r)
+    int fd, bool wire, pid_t *pid_r)
 {
 	char *env[ENVIRONMENT_MAX], *argv[3] = { NULL, NULL, NULL };
 	enum ll_result r = LL_NOMEM;
@@ -193,7 +212,7 @@ launch(const char *path, const struct proc_owner *owner, const char *argument,
 		argv[1] = strdup(argument);
 	if (argv[0] == NULL || (argument != NULL && argv[1] == NULL))
 		goto out;
-	*pid_r = start(path, argv, env, owner, fd);
+	*pid_r = start(path, argv, env, owner, fd, wire);
 	r = *pid_r < 0 ? LL_IO : LL_OK;
 out:
 	free(argv[0]);
@@ -205,7 +224,14 @@ enum ll_result
 proc_spawn(const char *path, const struct proc_owner *owner, int fd,
     pid_t *pid_r)
 {
-	return launch(path, owner, NULL, fd, pid_r);
+	return launch(path, owner, NULL, fd, false, pid_r);
+}
+
+enum ll_result
+proc_spawn_wire(const char *path, const struct proc_owner *owner, int fd,
+    pid_t *pid_r)
+{
+	return launch(path, owner, NULL, fd, true, pid_r);
 }
 
 enum ll_result
@@ -216,7 +242,7 @@ proc_run(const char *path, const struct proc_owner *owner,
 	pid_t pid;
 	int status;
 
-	r = launch(path, owner, argument, -1, &pid);
+	r = launch(path, owner, argument, -1, false, &pid);
 	if (r)
 		return r;
 	while (waitpid(pid, &status, 0) < 0)

@@ -18,7 +18,9 @@
 
 enum proc {
 	PROC_STORE, PROC_RELAY, PROC_PORTAL,   /* one of each, restarted */
+	PROC_INTAKE,                           /* likewise, where configured */
 	PROC_GATE, PROC_SESSION,               /* a pair per connection */
+	PROC_PARSE,                            /* one per job, for intake */
 	PROC_COUNT
 };
 
@@ -31,6 +33,9 @@ struct proc_row {
 };
 
 extern const struct proc_row proc_table[PROC_COUNT];
+
+/* False for a program that the configuration does without. */
+bool proc_wanted(enum proc p, const struct config *c);
 
 /* Where a program of ours lies: beside the running one (build/), else in
  * LL_LIBEXECDIR.  path has 1200 bytes.  LL_NOTFOUND with the two places
@@ -67,6 +72,10 @@ LL_MUST enum ll_result proc_owner(const char *name, const struct config *c,
  * a few harmless variables.  It is no copy of this process (vfork), so memory
  * of ours costs nothing. */
 LL_MUST enum ll_result proc_spawn(const char *path,
+    const struct proc_owner *owner, int fd, pid_t *pid_r);
+
+/* The same with fd as descriptors 0 and 1 and no descriptor 3. */
+LL_MUST enum ll_result proc_spawn_wire(const char *path,
     const struct proc_owner *owner, int fd, pid_t *pid_r);
 
 /* Starts it with the one argument and waits: exit status in *status_r (255

@@ -10,6 +10,7 @@
 #include "server/hostkey.h"
 #include "server/notify.h"
 #include "server/pair.h"
+#include "server/parsing.h"
 #include "server/root.h"
 #include "server/service.h"
 
@@ -85,7 +86,7 @@ configure(struct child *c, int store_fd)
 	house_send(c, m);
 }
 
-/* A store channel for relay or portal, at its start or after a restart. */
+/* A store channel for any other service, at its start or after a restart. */
 static void
 store_arrived(void *arg, int fd)
 {
@@ -128,7 +129,7 @@ service_start(struct service *s)
 	enum ll_result r;
 	char why[120];
 
-	if (h->stopping)
+	if (h->stopping || !proc_wanted(s->proc, &h->config))
 		return;
 	r = house_child(h, s->proc, &s->child);
 	if (r == LL_OK && s->proc == PROC_STORE)
@@ -205,7 +206,7 @@ service_ended(struct child *c, int status)
 		return;
 	}
 	house_say("%s %s", proc_table[c->proc].name, how);
-	/* relay and portal take up a new configuration by ending */
+	/* the others take up a new configuration by ending */
 	restart_later(s, soon && status != 0);
 }
 
@@ -251,6 +252,8 @@ service_message(struct child *c, struct msg *m)
 	struct house *h = c->house;
 	enum proc p;
 
+	if (msg_op(m) == OP_PARSER && c->proc == PROC_INTAKE)
+		parsing_start(c, m);
 	if (msg_op(m) != OP_READY || c->ready)
 		return;
 	c->ready = true;
@@ -260,8 +263,9 @@ service_message(struct child *c, struct msg *m)
 	if (h->announced)
 		return;
 	for (p = 0; p < PROC_GATE; p++)
-		if (h->services[p].child == NULL ||
-		    !h->services[p].child->ready)
+		if (proc_wanted(p, &h->config) &&
+		    (h->services[p].child == NULL ||
+		    !h->services[p].child->ready))
 			return;
 	if (pair_listen(h) != LL_OK)
 		fail_start(h, PROC_GATE, "cannot be started: out of memory");
@@ -294,7 +298,8 @@ keep_fixed(struct house *h, struct config *fresh)
 {
 	static const enum config_key fixed[] = {
 		CONFIG_data, CONFIG_user, CONFIG_ssh_listen,
-		CONFIG_portal_listen, CONFIG_relay, CONFIG_relay_ca,
+		CONFIG_portal_listen, CONFIG_intake_listen, CONFIG_relay,
+		CONFIG_relay_ca,
 		CONFIG_relay_password_file, CONFIG_portal_cert,
 		CONFIG_portal_key, CONFIG_find_ca, CONFIG_dns_anchor
 	};

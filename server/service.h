@@ -1,5 +1,5 @@
 /*
- * service.h - the store, the relay and the portal: started, told what they
+ * service.h - the store, relay, portal and intake: started, told what they
  * need, started again with back-off, reloaded and stopped in order.
  */
 #ifndef LL_SERVICE_H
@@ -20,8 +20,8 @@ void service_ended(struct child *c, int status);
 /* Reads the configuration again and hands it on (SIGHUP). */
 void service_reload(struct house *h);
 
-/* Stops everything in order: no new connections, then pairs, relay and portal,
- * and when those are gone the store; then the loop ends. */
+/* Stops everything in order: no new connections, then pairs, relay,
+ * portal and intake, and when those are gone the store; then the loop ends. */
 void service_stop(struct house *h);
 /* The next step of that; called whenever a child has gone. */
 void service_stop_step(struct house *h);

@@ -1,0 +1,28 @@
+/*
+ * intake.h - what the parts of letterlock-intake share.
+ */
+#ifndef LL_INTAKE_H
+#define LL_INTAKE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "server/child.h"
+#include "server/portal_store.h"
+
+struct intake {
+	struct child child;
+	struct portal_store *store;
+	char bounces[321];          /* mail_from, where bounces go to */
+	uint64_t most;              /* bytes of a mail that is taken */
+	pthread_mutex_t parsing;    /* one job at a time is parsed */
+	pthread_mutex_t lock;       /* for all below, and child.daemon */
+	pthread_cond_t wire_came;
+	uint32_t wire_asked;        /* sequence of the request; 0: none */
+	int wire;                   /* what came: -1 nothing yet, -2 refused */
+	unsigned mails;             /* under way */
+	bool closing;               /* no new ones */
+};
+
+#endif

@@ -1,0 +1,107 @@
+#include "server/intake_wire.h"
+
+#include <time.h>
+#include <unistd.h>
+
+#include "keys/parse.h"
+
+#define ASK_SECS 20
+#define JOB_MS 60000
+
+void
+intake_wire_came(struct intake *x, struct msg *m)
+{
+	int fd = msg_take_fd(m, 0);
+
+	pthread_mutex_lock(&x->lock);
+	if (x->wire_asked != 0 && msg_sequence(m) == x->wire_asked) {
+		x->wire = fd >= 0 ? fd : -2;
+		x->wire_asked = 0;
+		pthread_cond_signal(&x->wire_came);
+	} else if (fd >= 0) {
+		(void)close(fd);
+	}
+	pthread_mutex_unlock(&x->lock);
+}
+
+/* Called with x->parsing held, so that one request is under way. */
+static enum ll_result
+open_wire(struct intake *x, int *fd_r)
+{
+	static uint32_t sequence;
+	struct timespec until;
+	enum ll_result r;
+	struct msg *m;
+	int waited = 0;
+
+	r = msg_create(MSG_REQUEST, OP_PARSER, &m);
+	if (r != LL_OK)
+		return r;
+	(void)clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += ASK_SECS;
+	pthread_mutex_lock(&x->lock);
+	if (++sequence == 0)
+		sequence = 1;
+	msg_set_sequence(m, sequence);
+	x->wire_asked = sequence;
+	x->wire = -1;
+	r = chan_send(x->child.daemon, m);
+	while (r == LL_OK && x->wire == -1 && waited == 0)
+		waited = pthread_cond_clockwait(&x->wire_came, &x->lock,
+		    CLOCK_MONOTONIC, &until);
+	*fd_r = x->wire;
+	x->wire_asked = 0;
+	pthread_mutex_unlock(&x->lock);
+	return r == LL_OK && *fd_r < 0 ? LL_BUSY : r;
+}
+
+static enum ll_result
+pass_over(void *ctx, uint32_t n, const void *p, size_t len)
+{
+	(void)ctx;
+	(void)n;
+	(void)p;
+	(void)len;
+	return LL_OK;
+}
+
+static enum ll_result
+ask(const struct parse_wire *w, const struct tlv_out *keys,
+    const struct tlv_out *job, const void *item, size_t len)
+{
+	enum ll_result r = job->err;
+
+	if (r == LL_OK)
+		r = parse_put(w, 'K', keys != NULL ? keys->data : NULL,
+		    keys != NULL ? keys->len : 0);
+	if (r == LL_OK)
+		r = parse_put(w, 'J', job->data, job->len);
+	if (r == LL_OK)
+		r = parse_put_begin(w, 0);
+	if (r == LL_OK)
+		r = parse_put(w, 'D', item, len);
+	return r == LL_OK ? parse_put(w, 'E', NULL, 0) : r;
+}
+
+enum ll_result
+intake_wire_run(struct intake *x, const struct tlv_out *keys,
+    const struct tlv_out *job, const void *item, size_t len,
+    struct tlv_out *result_r)
+{
+	struct parse_wire w = { -1, JOB_MS };
+	enum ll_result r;
+
+	tlv_out_init(result_r, 1);
+	pthread_mutex_lock(&x->parsing);
+	r = open_wire(x, &w.fd);
+	if (r == LL_OK)
+		r = ask(&w, keys, job, item, len);
+	if (r == LL_OK) {
+		tlv_out_finish(result_r);
+		r = parse_answer(&w, pass_over, NULL, result_r);
+	}
+	if (w.fd >= 0)
+		(void)close(w.fd);
+	pthread_mutex_unlock(&x->parsing);
+	return r;
+}

@@ -1,0 +1,25 @@
+/*
+ * intake_wire.h - jobs for letterlock-parse, which letterlockd starts for
+ * intake (server/parsing.h): a program whose threads read mail of strangers
+ * must not fork.
+ */
+#ifndef LL_INTAKE_WIRE_H
+#define LL_INTAKE_WIRE_H
+
+#include <stddef.h>
+
+#include "keys/tlv.h"
+#include "server/intake.h"
+
+/* Runs one job: keys is its 'K' (NULL: none), item its data item 0.  Outputs
+ * are thrown away.  LL_OK when the job answered (its own result is
+ * parse_result's); result_r is initialised here and finished by the caller,
+ * always.  LL_BUSY when there is no parser to be had. */
+LL_MUST enum ll_result intake_wire_run(struct intake *x,
+    const struct tlv_out *keys, const struct tlv_out *job, const void *item,
+    size_t len, struct tlv_out *result_r);
+
+/* For the thread that reads descriptor 3: letterlockd's answer. */
+void intake_wire_came(struct intake *x, struct msg *m);
+
+#endif
