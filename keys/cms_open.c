@@ -113,7 +113,7 @@ tell(struct job *job, CMS_ContentInfo *cms, X509 *cert)
 	} else
 		snprintf(words, sizeof words, "Good signature.");
 	put_found(job, cert);
-	number = open_signature(job, r, words, hex, &names, 0);
+	number = open_signature(job, PARSE_SMIME, r, words, hex, &names, 0);
 	tlv_out_finish(&names);
 	sk_X509_pop_free(more, X509_free);
 	return number;
@@ -159,8 +159,8 @@ verify(struct job *job, CMS_ContentInfo *cms, struct tlv_view content,
 		why = "There must be exactly one signer.";
 	else if (good != 1 || sk_X509_num(signers) != 1)
 		why = "The signature does not hold: the message was changed.";
-	o->signature = why != NULL ? open_signature(job, LL_AUTH, why, NULL,
-	    NULL, 0) : tell(job, cms, sk_X509_value(signers, 0));
+	o->signature = why != NULL ? open_signature(job, PARSE_SMIME, LL_AUTH,
+	    why, NULL, NULL, 0) : tell(job, cms, sk_X509_value(signers, 0));
 	sk_X509_free(signers);
 	sk_X509_pop_free(peers, X509_free);
 	BIO_free(in);

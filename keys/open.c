@@ -25,12 +25,14 @@ open_warn(struct job *job, const char *words)
 }
 
 uint64_t
-open_signature(struct job *job, enum ll_result r, const char *words,
-    const char *fingerprint, const struct tlv_out *holders, uint64_t created)
+open_signature(struct job *job, enum parse_format format, enum ll_result r,
+    const char *words, const char *fingerprint,
+    const struct tlv_out *holders, uint64_t created)
 {
 	struct tlv_out o;
 
 	tlv_out_init(&o, 30000);
+	tlv_put_u64(&o, PARSE_F_FORMAT, (uint64_t)format);
 	tlv_put_u64(&o, PARSE_F_RESULT, (uint64_t)r);
 	tlv_put_text(&o, PARSE_F_WORDS, words);
 	if (fingerprint != NULL)

@@ -18,8 +18,9 @@ LL_MUST enum ll_result open_job(struct job *job);
  * the sender's address; LL_CONFLICT: good, by somebody else; LL_NOTFOUND: by a
  * key nobody knows; LL_AUTH: does not hold), with words.  holders: HOLDER
  * fields.  Returns its number, from 1. */
-uint64_t open_signature(struct job *job, enum ll_result r, const char *words,
-    const char *fingerprint, const struct tlv_out *holders, uint64_t created);
+uint64_t open_signature(struct job *job, enum parse_format format,
+    enum ll_result r, const char *words, const char *fingerprint,
+    const struct tlv_out *holders, uint64_t created);
 /* Puts a WARNING, the first 20 of them. */
 void open_warn(struct job *job, const char *words);
 /* Checks a multipart/signed: *content_r is what was signed, *signed_r the

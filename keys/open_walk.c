@@ -12,6 +12,7 @@ struct walk {
 	uint32_t parts;
 	uint64_t bytes;
 	bool told_depth, told_charset;
+	unsigned inside;             /* messages inside messages */
 	bool html_is_file;           /* the same stands there as plain text */
 };
 
@@ -128,8 +129,14 @@ put_message(struct walk *w, const struct mime_entity *e, unsigned depth,
 	r = content.err != LL_OK ? put_part(w, PARSE_W_FILE, e, &content,
 	    depth, signature) : put_part(w, PARSE_W_MESSAGE, e, &text, depth,
 	    signature);
+	/* as a file, too: each one once, not again in those around it */
+	if (r == LL_OK && w->inside == 0 && content.err == LL_OK &&
+	    w->bytes + 2 * content.len <= JOB_OPENED_MAX)
+		r = put_part(w, PARSE_W_FILE, e, &content, depth, signature);
+	w->inside++;
 	if (r == LL_OK)
 		r = walk(w, job_view(&content), depth + 1, signature);
+	w->inside--;
 	tlv_out_finish(&text);
 	tlv_out_finish(&content);
 	return r;

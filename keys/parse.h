@@ -84,7 +84,7 @@ enum parse_format { PARSE_OPENPGP = 1, PARSE_SMIME = 2, PARSE_PLAIN = 3 };
  *       (all text as written: SUBJECT FROM TO CC TEXT (the date) MESSAGE_ID
  *       IN_REPLY_TO REPLY_TO; PROTECTED 1: they come from inside)
  *       [WEAK 1: encrypted so that a change on the way does not show]
- *       SIGNATURE* {RESULT WORDS FINGERPRINT HOLDER CREATED}
+ *       SIGNATURE* {FORMAT RESULT WORDS FINGERPRINT HOLDER* CREATED}
  *       PART* {WHAT NAME TYPE BYTES DEPTH SIGNED (number of a SIGNATURE, from
  *       1; 0: unsigned)}
  *       FOUND* {FORMAT KEY SOURCE (enum parse_source) [ADDRESS]}: keys that
@@ -128,8 +128,9 @@ enum parse_what {
 	PARSE_W_TEXT = 1,  /* shown as it is */
 	PARSE_W_HTML,      /* made plain text of HTML */
 	PARSE_W_FILE,      /* attachment */
-	PARSE_W_MESSAGE    /* a message inside, its header lines as text; its
-	                      parts follow, one deeper */
+	PARSE_W_MESSAGE    /* a message inside, its header lines as text; the
+	                      outermost as a FILE, too; its parts follow, one
+	                      deeper */
 };
 
 /* One end of the wire.  timeout_ms: longest wait for the peer in one call. */

@@ -166,7 +166,8 @@ tell(struct job *job, rnp_ffi_t ffi, rnp_op_verify_signature_t sig,
 		words = "Good signature, but by a key of somebody else than "
 		    "the sender.";
 	}
-	number = open_signature(job, r, words, print, &names, created);
+	number = open_signature(job, PARSE_OPENPGP, r, words, print, &names,
+	    created);
 	*good_r = r == LL_OK;
 	tlv_out_finish(&names);
 	rnp_buffer_destroy(print);

@@ -83,4 +83,11 @@ const char *mail_signer(const struct mail *m);
 LL_MUST enum ll_result mail_read(struct desk *k, const struct mail *m,
     size_t n, char **text_r, size_t *len_r);
 
+/* The same in pieces, in constant memory and of any length.  put gets them
+ * before the whole was held against the manifest: what it did with them must
+ * be undone when this fails.  Stops at anything but LL_OK from put. */
+typedef enum ll_result mail_piece_fn(void *ctx, const void *p, size_t len);
+LL_MUST enum ll_result mail_pieces(struct desk *k, const struct mail *m,
+    size_t n, mail_piece_fn *put, void *ctx);
+
 #endif

@@ -297,14 +297,16 @@ def test_parts():
     got = kit.open_mail(mail)
     assert got.result == kit.OK, got.words
     found = parts(got)
-    assert [f[0] for f in found] == [1, 2, 3, 4, 1], found
+    assert [f[0] for f in found] == [1, 2, 3, 4, 3, 1], found
     assert found[0][1].decode() == "Grüße"
     assert found[1][1] == b"Hi & bank [http://evil.example/]\n", found[1]
     assert found[2][1] == b"\0\1\2"
     assert "/" not in found[2][2]["NAME"][0] and \
         found[2][2]["NAME"][0].endswith("plän.pdf")
     assert found[3][1].decode() == "From: x@y.example\nSubject: inner ü\n"
-    assert found[4][1] == b"deep" and found[4][2]["DEPTH"] == [2]
+    assert found[4][1].startswith(b"From: x@y") and \
+        found[4][2]["TYPE"] == ["message/rfc822"]
+    assert found[5][1] == b"deep" and found[5][2]["DEPTH"] == [2]
 
 
 def test_alternatives_and_charsets():
