@@ -17,7 +17,7 @@
 
 #define WIRE_MS 130000           /* the session ends it after 120 s */
 #define PEERS_MAX 16
-#define KEPT_EACH (1u << 20)     /* of an output, before it is known to be text */
+#define KEPT_EACH (1u << 20)     /* of an output, which may be no text */
 #define KEPT_ALL (8u << 20)
 
 /* What is kept of one output. */
