@@ -5,8 +5,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "store/msg.h"
-
 #define ANSWER_MS 60000
 
 static enum ll_result
@@ -114,24 +112,6 @@ read_answer(struct tlv_view v, struct inspection *i)
 	return add_key(i, v);
 }
 
-static void
-put_authorities(struct tlv_out *job, struct tlv_view authorities)
-{
-	static const struct { enum field from; uint8_t to; } fields[] = {
-		{ F_CERTIFICATE, PARSE_F_CA }, { F_CRL, PARSE_F_CRL },
-	};
-	struct tlv_view row;
-	const uint8_t *p;
-	size_t at = 0, len, i;
-
-	while (view_nest(authorities, F_ROW, &at, &row))
-		for (i = 0; i < sizeof fields / sizeof *fields; i++) {
-			p = view_bytes(row, fields[i].from, &len);
-			if (p && len)
-				tlv_put_bytes(job, fields[i].to, p, len);
-		}
-}
-
 static enum ll_result
 ask(const struct parse_wire *w, const char *address, const void *key,
     size_t len, struct tlv_view authorities)
@@ -143,7 +123,7 @@ ask(const struct parse_wire *w, const char *address, const void *key,
 	tlv_put_u64(&job, PARSE_F_JOB, PARSE_INSPECT);
 	tlv_put_text(&job, PARSE_F_ADDRESS, address);
 	tlv_put_bytes(&job, PARSE_F_KEY, key, len);
-	put_authorities(&job, authorities);
+	tlv_put_raw(&job, authorities.data, authorities.len);
 	r = job.err;
 	if (r == LL_OK)
 		r = parse_put(w, 'J', job.data, job.len);

@@ -2,54 +2,104 @@
 
 #include <string.h>
 
-enum ll_result
-keyring_authorities(struct desk *k, struct msg **m_r)
+static enum ll_result
+ask_authorities(struct desk *k, const char *fingerprint, struct msg **reply_r)
 {
 	struct msg *m;
 	enum ll_result r;
 
-	*m_r = NULL;
+	*reply_r = NULL;
 	r = msg_create(MSG_REQUEST, OP_CA_LIST, &m);
-	return r ? r : desk_ask(k, m, m_r);
+	if (r)
+		return r;
+	if (fingerprint)
+		msg_put_text(m, F_FINGERPRINT, fingerprint);
+	return desk_ask(k, m, reply_r);
+}
+
+static void
+put_field(struct tlv_out *out, struct tlv_view row, enum field from,
+    uint8_t to)
+{
+	const uint8_t *p;
+	size_t len = 0;
+
+	p = view_bytes(row, from, &len);
+	if (p && len)
+		tlv_put_bytes(out, to, p, len);
+}
+
+/* A CRL that did not fit into the list comes alone. */
+static enum ll_result
+put_crl(struct desk *k, struct tlv_view row, struct tlv_out *out)
+{
+	struct msg *reply;
+	struct tlv_view alone;
+	size_t at = 0;
+	enum ll_result r;
+
+	if (!(view_u64(row, F_FLAGS) & CA_CRL_ELSEWHERE)) {
+		put_field(out, row, F_CRL, PARSE_F_CRL);
+		return LL_OK;
+	}
+	r = ask_authorities(k, view_text(row, F_FINGERPRINT), &reply);
+	if (r)
+		return r;
+	if (view_nest(msg_view(reply), F_ROW, &at, &alone))
+		put_field(out, alone, F_CRL, PARSE_F_CRL);
+	msg_destroy(reply);
+	return LL_OK;
+}
+
+enum ll_result
+keyring_authorities(struct desk *k, struct tlv_out *out_r)
+{
+	struct msg *reply;
+	struct tlv_view row;
+	size_t at = 0;
+	enum ll_result r;
+
+	tlv_out_init(out_r, PARSE_JOB_MAX);
+	r = ask_authorities(k, NULL, &reply);
+	if (r)
+		return r;
+	while (r == LL_OK && view_nest(msg_view(reply), F_ROW, &at, &row)) {
+		put_field(out_r, row, F_CERTIFICATE, PARSE_F_CA);
+		r = put_crl(k, row, out_r);
+	}
+	msg_destroy(reply);
+	return r ? r : out_r->err;
 }
 
 enum ll_result
 keyring_inspect(struct desk *k, const char *address, const void *key,
-    size_t len, const struct msg *authorities, struct inspection *i_r)
+    size_t len, const struct tlv_out *authorities, struct inspection *i_r)
 {
-	struct msg *own = NULL;
+	struct tlv_out own;
+	struct tlv_view v;
 	int fd = -1;
 	enum ll_result r = LL_OK;
 
 	memset(i_r, 0, sizeof *i_r);
+	tlv_out_init(&own, 1);
 	if (len == 0 || len > PARSE_KEY_MAX)
 		return len ? LL_TOOBIG : LL_USAGE;
 	if (!authorities)
 		r = keyring_authorities(k, &own);
 	if (r == LL_OK)
 		r = desk_parse(k, PARSE_INSPECT, NULL, 0, &fd);
+	v.data = authorities ? authorities->data : own.data;
+	v.len = authorities ? authorities->len : own.len;
 	if (r == LL_OK)
-		r = inspect_run(fd, address, key, len,
-		    msg_view(authorities ? authorities : own), i_r);
-	msg_destroy(own);
+		r = inspect_run(fd, address, key, len, v, i_r);
+	tlv_out_finish(&own);
 	return r;
 }
 
-enum ll_result
-keyring_add(struct desk *k, const char *address,
-    const struct inspected *key, enum key_source source, uint64_t *flags_r)
+static void
+put_key(struct msg *m, const struct inspected *key, enum key_source source)
 {
-	struct msg *m, *reply;
-	enum ll_result r;
-
-	if (flags_r)
-		*flags_r = 0;
-	if (key->result || !key->key)
-		return LL_DENIED;
-	r = msg_create(MSG_REQUEST, OP_PEERKEY_ADD, &m);
-	if (r)
-		return r;
-	msg_put_text(m, F_ADDRESS, address);
+	msg_begin(m, F_ROW);
 	msg_put_u64(m, F_FORMAT, key->format);
 	msg_put_bytes(m, F_PUBLIC, key->key, key->key_len);
 	msg_put_text(m, F_FINGERPRINT, key->fingerprint);
@@ -58,6 +108,32 @@ keyring_add(struct desk *k, const char *address,
 	msg_put_u64(m, F_KEY_EXPIRES, key->expires);
 	msg_put_u64(m, F_KEY_SOURCE, source);
 	msg_put_u64(m, F_FLAGS, key->trusted ? PEERKEY_TRUSTED : 0);
+	msg_end(m);
+}
+
+enum ll_result
+keyring_add(struct desk *k, const char *address, const struct inspection *i,
+    enum key_source source, uint64_t *flags_r)
+{
+	struct msg *m, *reply;
+	size_t n, good = 0;
+	enum ll_result r;
+
+	if (flags_r)
+		*flags_r = 0;
+	r = msg_create(MSG_REQUEST, OP_PEERKEY_ADD, &m);
+	if (r)
+		return r;
+	msg_put_text(m, F_ADDRESS, address);
+	for (n = 0; n < i->count; n++)
+		if (i->keys[n].result == LL_OK && i->keys[n].key) {
+			put_key(m, &i->keys[n], source);
+			good++;
+		}
+	if (good == 0) {
+		msg_destroy(m);
+		return LL_NOTFOUND;
+	}
 	r = desk_ask(k, m, &reply);
 	if (r)
 		return r;

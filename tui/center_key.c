@@ -120,64 +120,52 @@ static enum ll_result
 inspect_alone(struct center *c, const char *address, const void *key,
     size_t len, struct inspection *i)
 {
-	struct msg *none;
-	enum ll_result r;
+	struct tlv_out none;
 
 	if (i->count != 1 || i->keys[0].format != PARSE_SMIME
 	    || i->keys[0].result != LL_DENIED || i->keys[0].revoked)
 		return LL_OK;
 	inspect_finish(i);
-	r = msg_create(MSG_REPLY, OP_CA_LIST, &none);
-	if (r)
-		return r;
-	r = keyring_inspect(c->desk, address, key, len, none, i);
-	msg_destroy(none);
-	return r;
+	tlv_out_init(&none, 1);
+	return keyring_inspect(c->desk, address, key, len, &none, i);
 }
 
 static enum ll_result
-keep(struct center *c, const char *address, const struct inspected *k,
-    struct center_added *a)
+tell_key(const struct inspected *k, uint64_t flags, struct center_added *a)
 {
-	uint64_t flags = 0;
 	enum ll_result r;
 
-	memset(a, 0, sizeof *a);
 	a->format = k->format;
 	(void)snprintf(a->fingerprint, sizeof a->fingerprint, "%s",
 	    k->fingerprint);
 	a->trusted = k->trusted;
+	a->added = k->result == LL_OK;
+	a->changed = a->added && (flags & PEERKEY_CHANGED) != 0;
 	r = center_clean(k->algorithm, CLEAN_LINE, &a->algorithm);
 	if (r == LL_OK)
 		r = center_clean(k->result ? k->words : "", CLEAN_LINE,
 		    &a->words);
-	if (r || k->result)
-		return r;
-	r = keyring_add(c->desk, address, k, KEY_HAND, &flags);
-	a->added = r == LL_OK;
-	a->changed = (flags & PEERKEY_CHANGED) != 0;
 	return r;
 }
 
 static enum ll_result
-keep_all(struct center *c, const char *address, const struct inspection *i,
+keep(struct center *c, const char *address, const struct inspection *i,
     struct center_addition *a)
 {
-	enum ll_result r = LL_OK;
+	uint64_t flags = 0;
 	size_t n;
+	enum ll_result r;
 
-	a->rows = calloc(i->count ? i->count : 1, sizeof *a->rows);
-	if (!a->rows)
-		return LL_NOMEM;
+	r = keyring_add(c->desk, address, i, KEY_HAND, &flags);
+	if (r == LL_NOTFOUND)
+		return center_fail(c, LL_DENIED, i->count
+		    && *i->keys[0].words ? i->keys[0].words : "that is no key");
+	a->rows = r ? NULL : calloc(i->count, sizeof *a->rows);
+	if (r == LL_OK && !a->rows)
+		r = LL_NOMEM;
 	for (n = 0; r == LL_OK && n < i->count; n++)
-		r = keep(c, address, &i->keys[n], &a->rows[a->count++]);
-	if (r)
-		return r;
-	for (n = 0; n < a->count; n++)
-		if (a->rows[n].added)
-			return LL_OK;
-	return center_fail(c, LL_DENIED, a->count ? a->rows[0].words :
-	    "that is no key");
+		r = tell_key(&i->keys[n], flags, &a->rows[a->count++]);
+	return r;
 }
 
 enum ll_result
@@ -195,7 +183,7 @@ center_key_add(struct center *c, const char *address, const void *key,
 	if (r == LL_OK)
 		r = inspect_alone(c, address, key, len, &i);
 	if (r == LL_OK)
-		r = keep_all(c, address, &i, a_r);
+		r = keep(c, address, &i, a_r);
 	else if (*i.words)
 		r = center_fail(c, r, i.words);
 	else if (r == LL_PROTO || r == LL_USAGE)

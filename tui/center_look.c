@@ -55,13 +55,13 @@ tell_seen(struct center *c, struct tlv_view row, const uint8_t *data,
  * so that nobody looks at it again. */
 static enum ll_result
 keep_finding(struct center *c, struct tlv_view row,
-    const struct msg *authorities)
+    const struct tlv_out *authorities)
 {
 	const char *address = view_text(row, F_ADDRESS);
 	enum key_source source = (enum key_source)view_u64(row, F_KEY_SOURCE);
 	struct inspection found;
 	const uint8_t *data;
-	size_t len = 0, i;
+	size_t len = 0;
 	enum ll_result r;
 
 	data = view_bytes(row, F_DATA, &len);
@@ -72,31 +72,27 @@ keep_finding(struct center *c, struct tlv_view row,
 		inspect_finish(&found);
 		return r;
 	}
-	r = LL_OK;
-	for (i = 0; r == LL_OK && i < found.count; i++)
-		if (found.keys[i].result == LL_OK)
-			r = keyring_add(c->desk, address, &found.keys[i],
-			    source, NULL);
+	r = keyring_add(c->desk, address, &found, source, NULL);
 	inspect_finish(&found);
-	return r ? r : tell_seen(c, row, data, len);
+	return r && r != LL_NOTFOUND ? r : tell_seen(c, row, data, len);
 }
 
 static enum ll_result
 keep_findings(struct center *c, const struct msg *reply, bool *news)
 {
-	struct msg *authorities = NULL;
+	struct tlv_out authorities;
 	struct tlv_view row;
 	size_t at = 0;
-	enum ll_result r = LL_OK;
+	enum ll_result r;
 
+	if (!view_has(msg_view(reply), F_ROW))
+		return LL_OK;
+	r = keyring_authorities(c->desk, &authorities);
 	while (r == LL_OK && view_nest(msg_view(reply), F_ROW, &at, &row)) {
-		if (!authorities)
-			r = keyring_authorities(c->desk, &authorities);
-		if (r == LL_OK)
-			r = keep_finding(c, row, authorities);
+		r = keep_finding(c, row, &authorities);
 		*news = true;
 	}
-	msg_destroy(authorities);
+	tlv_out_finish(&authorities);
 	return r;
 }
 

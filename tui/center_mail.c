@@ -23,7 +23,8 @@
 struct key {
 	char fingerprint[129];
 	enum parse_format format;
-	bool look;                   /* its chain and CRL are asked again */
+	enum key_source source;
+	bool confirmed;              /* by a person: no CA need stand behind */
 	char address[321];
 	struct msg *answer;          /* keeps the bytes */
 	struct outmail_key bytes;
@@ -92,8 +93,8 @@ fetch_key(struct center *c, struct key *k)
 	k->bytes.format = k->format;
 	k->bytes.p = view_bytes(view_has(row, F_PUBLIC) ? row : v, F_PUBLIC,
 	    &k->bytes.len);
-	/* What a person has checked needs no CA to stand behind it. */
-	k->look = k->format == PARSE_SMIME && view_u64(row, F_CONFIRMED) == 0;
+	k->source = (enum key_source)view_u64(row, F_KEY_SOURCE);
+	k->confirmed = view_u64(row, F_CONFIRMED) != 0;
 	return k->bytes.p && k->bytes.len ? LL_OK : LL_PROTO;
 }
 
@@ -144,37 +145,63 @@ gather(struct mailing *s)
 	return r;
 }
 
+/* The plan must not trust that path again: kept anew, as it is today. */
+static enum ll_result
+refuse(struct mailing *s, const struct key *k, struct inspection *seen)
+{
+	struct inspected *found = &seen->keys[0];
+	char words[INSPECT_WORDS + 400];
+	enum ll_result r = LL_OK;
+
+	(void)snprintf(words, sizeof words, "the certificate of %s may not be "
+	    "used any more: %s %s", k->address, *found->words ?
+	    found->words : "no trusted issuer.", k->confirmed ?
+	    "Remove it (key remove), then plan again." : "Plan again.");
+	found->trusted = false;
+	found->result = LL_OK;
+	if (found->key && !k->confirmed)
+		r = keyring_add(s->c->desk, k->address, seen, k->source,
+		    NULL);
+	return r ? r : center_fail(s->c, LL_CONFLICT, words);
+}
+
+/* What a person has checked needs no CA to stand behind it, but none that
+ * took it back either. */
+static bool
+is_refused(const struct key *k, const struct inspected *found)
+{
+	return found->revoked || (!k->confirmed && (found->result != LL_OK
+	    || !found->trusted));
+}
+
 /* A CA may have taken a certificate back since it was kept. */
 static enum ll_result
 look_again(struct mailing *s)
 {
-	struct msg *authorities = NULL;
+	struct tlv_out authorities;
 	struct inspection seen;
-	char words[INSPECT_WORDS + 400];
+	bool asked = false;
+	struct key *k;
 	size_t i;
 	enum ll_result r = LL_OK;
 
 	for (i = 0; r == LL_OK && i < s->count; i++) {
-		if (!s->keys[i].look)
+		k = &s->keys[i];
+		if (k->format != PARSE_SMIME)
 			continue;
-		if (!authorities)
+		if (!asked)
 			r = keyring_authorities(s->c->desk, &authorities);
+		asked = true;
 		if (r)
 			break;
-		r = keyring_inspect(s->c->desk, s->keys[i].address,
-		    s->keys[i].bytes.p, s->keys[i].bytes.len, authorities,
-		    &seen);
-		if (r == LL_OK && (seen.keys[0].result
-		    || !seen.keys[0].trusted)) {
-			(void)snprintf(words, sizeof words, "the certificate "
-			    "of %s may not be used any more: %s Plan again.",
-			    s->keys[i].address, *seen.keys[0].words ?
-			    seen.keys[0].words : "no trusted issuer.");
-			r = center_fail(s->c, LL_CONFLICT, words);
-		}
+		r = keyring_inspect(s->c->desk, k->address, k->bytes.p,
+		    k->bytes.len, &authorities, &seen);
+		if (r == LL_OK && is_refused(k, &seen.keys[0]))
+			r = refuse(s, k, &seen);
 		inspect_finish(&seen);
 	}
-	msg_destroy(authorities);
+	if (asked)
+		tlv_out_finish(&authorities);
 	return r;
 }
 

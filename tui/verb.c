@@ -44,8 +44,8 @@ static const struct verb table[] = {
 	    exec_send, NULL },
 	{ "plan", "", "route recipients", "--to ADDRESS... [--cc ADDRESS...] "
 	    "[--draft ID] [--class CLASS] [--via ADDRESS=ROUTE...]",
-	    "to+ cc+ draft class via+", "says how each recipient would be reached; sends "
-	    "nothing", VERB_STAFF, X | L | U, exec_plan, NULL },
+	    "to+ cc+ draft class via+", "says how each recipient would be "
+	    "reached; sends nothing", VERB_STAFF, X | L | U, exec_plan, NULL },
 	{ "key", "K", "keys certificate openpgp smime trust confirm",
 	    "add --for ADDRESS|@DOMAIN | list [--for ADDRESS] | "
 	    "confirm FINGERPRINT [--for ADDRESS] | remove FINGERPRINT "
