@@ -42,8 +42,8 @@ struct inspection {
 
 /* Runs one INSPECT over the wire fd (taken over) for address ("@domain": any
  * address in it).  authorities: CA and CRL fields (keys/parse.h); an empty
- * view for none.  LL_OK with at least one key, each with its own result; LL_PROTO when
- * it is no key at all, LL_TOOBIG, LL_BUSY, with words. */
+ * view for none.  LL_OK with at least one key, each with its own result;
+ * LL_PROTO when it is no key at all, LL_TOOBIG, LL_BUSY, with words. */
 LL_MUST enum ll_result inspect_run(int fd, const char *address,
     const void *key, size_t len, struct tlv_view authorities,
     struct inspection *i_r);

@@ -230,24 +230,13 @@ put_peers(struct desk *d, const char *from, struct tlv_out *job,
 static enum ll_result
 put_authorities(struct desk *d, struct tlv_out *job)
 {
-	struct tlv_view row;
-	struct msg *reply;
-	const uint8_t *p;
-	size_t at = 0, len;
-	enum ll_result r = keyring_authorities(d, &reply);
+	struct tlv_out all;
+	enum ll_result r = keyring_authorities(d, &all);
 
-	if (r)
-		return r;
-	while (view_nest(msg_view(reply), F_ROW, &at, &row)) {
-		p = view_bytes(row, F_CERTIFICATE, &len);
-		if (p)
-			tlv_put_bytes(job, PARSE_F_CA, p, len);
-		p = view_bytes(row, F_CRL, &len);
-		if (p)
-			tlv_put_bytes(job, PARSE_F_CRL, p, len);
-	}
-	msg_destroy(reply);
-	return LL_OK;
+	if (r == LL_OK)
+		tlv_put_raw(job, all.data, all.len);
+	tlv_out_finish(&all);
+	return r;
 }
 
 static enum ll_result

@@ -150,7 +150,7 @@ static enum ll_result
 refuse(struct mailing *s, const struct key *k, struct inspection *seen)
 {
 	struct inspected *found = &seen->keys[0];
-	char words[INSPECT_WORDS + 400];
+	char words[INSPECT_WORDS + 500];
 	enum ll_result r = LL_OK;
 
 	(void)snprintf(words, sizeof words, "the certificate of %s may not be "
