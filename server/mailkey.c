@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/kind.h"
+
 #define ASK_MS 10000
 #define ANSWER_MS 60000
 #define PRIVATE_OVERHEAD 64      /* heads and the format of one PRIVATE */
@@ -106,8 +108,13 @@ fill(const struct tlv_out *answer, enum parse_format format,
 	    PARSE_F_ALGORITHM));
 	msg_put_u64(m, F_CREATED, parser_number(answer, PARSE_F_CREATED, 0));
 	msg_put_u64(m, F_GENERATION, vault_public(v)->generation);
-	if (given && format == PARSE_SMIME)
+	if (given)
+		msg_put_u64(m, F_FLAGS, MAILKEY_IMPORTED);
+	if (given && format == PARSE_SMIME) {
+		msg_put_u64(m, F_KEY_EXPIRES, parser_number(answer,
+		    PARSE_F_EXPIRES, 0));
 		r = put_certificates(answer, m);
+	}
 	return r ? r : msg_error(m);
 }
 

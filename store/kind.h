@@ -98,6 +98,9 @@ enum key_source {
                                     not used until someone confirms */
 #define PEERKEY_HOUSE 4u         /* the administration's, not one's own */
 /* FLAGS of a CA. */
+/* FLAGS of MAILKEY_PUT: brought along, beside the one made for the vault. */
+#define MAILKEY_IMPORTED 1u
+
 #define CA_OWN 1u
 #define CA_CRL_ELSEWHERE 2u      /* it has a CRL that did not fit: ask for that
                                     CA alone */

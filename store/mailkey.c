@@ -9,7 +9,6 @@
 #include "store/handlers.h"
 
 #define KEYS_MAX 50              /* of one user, all generations */
-#define IMPORTED 1u              /* FLAGS of MAILKEY_PUT */
 
 /* The user the request is about: the asker, or whom the local command names. */
 static enum ll_result
@@ -54,7 +53,7 @@ may_add(struct store *s, struct request *q, const struct id *user)
 		return r;
 	if (vault == 0)
 		return LL_USAGE;
-	if (same > 0 && !(view_u64(q->v, F_FLAGS) & IMPORTED)) {
+	if (same > 0 && !(view_u64(q->v, F_FLAGS) & MAILKEY_IMPORTED)) {
 		q->words = "There is a mail key of that kind already.";
 		return LL_CONFLICT;
 	}

@@ -2,11 +2,14 @@
 given with the wire, limits, ends.  The worker is this file's own script, asked
 over standard input, in place of letterlock-tui."""
 # limit: 120
+import contextlib
 import os
 import shutil
+import sqlite3
 import sys
 
 import ll
+import parsekit
 
 AGENT = f"""#!/usr/bin/python3 -B
 import os, socket, sys, time
@@ -41,7 +44,27 @@ def run(wire, job, fields, items=()):
         if not more:
             return parsekit.answer(got)
         got += more
-ask("AGENT_HELLO")
+hello = ask("AGENT_HELLO")
+store = fakehouse.Channel(socket.socket(fileno=hello[2][0]))
+def mail_keys():
+    store.send(fakehouse.REQUEST, "MAILKEY_LIST", 1, [])
+    while True:
+        kind, got, seq, back = store.recv()
+        if kind == fakehouse.REPLY:
+            return [dict(v) for n, v in back if n == "ROW"]
+def write(formats, to):
+    r, wire, prints = parse(parsekit.SEAL, *formats)
+    assert r == 0, r
+    return run(wire, parsekit.SEAL, [
+        ("FROM", parsekit.person("ada@house.example")),
+        ("TO", parsekit.person("ada@house.example")), ("SUBJECT", "Mine"),
+        ("DATE", 1800000000), ("MESSAGE_ID", "<1@house.example>"),
+        *[("RECIPIENT", [("FORMAT", f), ("KEY", k)]) for f, k in to]],
+        [b"Mine\\n"]), prints
+def read(formats, mail):
+    r, wire, prints = parse(parsekit.OPEN, *formats)
+    assert r == 0, r
+    return run(wire, parsekit.OPEN, [], [mail])
 """
 
 
@@ -135,6 +158,79 @@ if os.fork() == 0:
     os._exit(0)
 """)
     ll.until(lambda: parsers(house) == 0, 10, "the job is killed")
+
+
+KEYS = """
+keys = mail_keys()
+print(sorted((k["FORMAT"], k["GENERATION"], "CERTIFICATE" in k)
+             for k in keys))
+pgp = [k for k in keys if k["FORMAT"] == 1][0]
+got, prints = write([1, 2], [(1, pgp["PUBLIC"])])
+assert got.result == 0, got.words
+print(prints == [pgp["FINGERPRINT"]])
+back = read([1, 2], got.outputs[1])
+print(back.result, back.words, back.outputs.get(1))
+"""
+KEYS_SAY = "[(1, 1, False), (2, 1, False)]\nTrue\n0  b'Mine\\n'\n"
+
+
+@with_script
+def test_keys_of_an_account_made_by_the_local_command(house):
+    ada = house.add_user("ada")
+    ada.login()
+    assert script(ada, KEYS) == KEYS_SAY
+
+
+@with_script
+def test_keys_of_an_account_that_has_none(house):
+    """As after an upgrade: made at the first unlock, or by the first job."""
+    ada = house.add_user("ada")
+    house.stop()
+    path = house.data + "/db/letterlock.db"
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        db.execute("DELETE FROM mail_keys")
+    house.start()
+    ada.login()
+    assert script(ada, KEYS) == KEYS_SAY
+    out = script(ada, "print(sorted(k['FORMAT'] for k in mail_keys()))")
+    assert out == "[1, 2]\n"
+
+
+@with_script
+def test_a_key_is_taken_in(house):
+    ada = house.add_user("ada")
+    ada.login()
+    with parsekit.Authority() as ca:
+        ca.user("ada", "ada@house.example")
+        data = parsekit.openssl(
+            "pkcs12", "-export", "-inkey", ca.path("ada.key"), "-in",
+            ca.path("ada.pem"), "-passout", "pass:hidden").stdout
+    out = script(ada, f"""
+data = {data!r}
+for word in (b"wrong", b"hidden", b"hidden"):
+    v = ask("AGENT_IMPORT", ("DATA", data), ("PASSPHRASE", word))[0]
+    print(v["RESULT"], v.get("WORDS"))
+certs = [k["CERTIFICATE"] for k in mail_keys() if "CERTIFICATE" in k]
+got, prints = write([2], [(2, certs[0])])
+assert got.result == 0, got.words
+print(len(certs), len(prints), read([2], got.outputs[2]).outputs)
+""")
+    said = out.splitlines()
+    assert said[0] == "9 That is not its passphrase.", out
+    assert said[1] == "0 None" and said[2].startswith("8 "), out
+    assert said[3] == "1 1 {1: b'Mine\\n'}", out
+
+
+@with_script
+def test_locked_there_are_no_keys(house):
+    key = ll.make_key(house)
+    ada = house.add_user("ada", ssh_key=key)
+    ada.login(passphrase="", code=ada.code())
+    out = script(ada, """
+print(parse(parsekit.SEAL, 1)[0], parse(parsekit.OPEN, 1)[0],
+      parse(parsekit.OPEN)[0], ask("AGENT_IMPORT", ("DATA", b"x"))[0])
+""")
+    assert out == "15 15 0 {'RESULT': 15}\n", out
 
 
 if __name__ == "__main__":
