@@ -312,6 +312,11 @@ struct match {
 	bool changed;
 };
 
+/* What a request names, bound to a query: lives as long as that. */
+struct wanted {
+	char pattern[132], address[321];
+};
+
 /* The pattern for LIKE; blanks and colons are how people group digits. */
 static enum ll_result
 pattern_of(struct request *q, char pattern[132])
@@ -367,32 +372,34 @@ is_clear(struct store *s, struct request *q, const char *pattern,
 }
 
 static enum ll_result
-find(struct store *s, struct request *q, bool house, sqlite3_stmt **st_r)
+find(struct store *s, struct request *q, bool house, struct wanted *w,
+    sqlite3_stmt **st_r)
 {
 	const struct id *owner = owner_of(q->peer);
-	char pattern[132], address[321] = "";
 	enum ll_result r;
 
-	r = pattern_of(q, pattern);
+	w->address[0] = '\0';
+	r = pattern_of(q, w->pattern);
 	if (r == LL_OK && view_has(q->v, F_ADDRESS))
-		r = peerkey_address(view_text(q->v, F_ADDRESS), address,
+		r = peerkey_address(view_text(q->v, F_ADDRESS), w->address,
 		    &q->words);
 	if (r == LL_OK)
-		r = is_clear(s, q, pattern, address, house);
+		r = is_clear(s, q, w->pattern, w->address, house);
 	return r != LL_OK ? r : db_query(s->db, st_r, COLUMNS MATCHING
 	    " ORDER BY owner DESC", "ddtt", owner,
-	    house ? &peerkey_house : owner, pattern, address);
+	    house ? &peerkey_house : owner, w->pattern, w->address);
 }
 
 enum ll_result
 peerkey_get(struct store *s, struct request *q)
 {
 	const uint8_t *public;
+	struct wanted wanted;
 	sqlite3_stmt *st;
 	enum ll_result r;
 	size_t len;
 
-	r = find(s, q, true, &st);
+	r = find(s, q, true, &wanted, &st);
 	if (r == LL_OK)
 		r = db_next(s->db, st);
 	if (r != LL_OK)
@@ -466,11 +473,12 @@ static enum ll_result
 change(struct store *s, struct request *q, bool confirm)
 {
 	struct match *k, keys[ADDRESS_KEYS_MAX];
+	struct wanted wanted;
 	sqlite3_stmt *st;
 	enum ll_result r;
 	size_t n = 0, i;
 
-	r = find(s, q, false, &st);
+	r = find(s, q, false, &wanted, &st);
 	if (r != LL_OK)
 		return r;
 	while (n < ADDRESS_KEYS_MAX && (r = db_next(s->db, st)) == LL_OK) {
