@@ -1,0 +1,105 @@
+"""The sender's side of the mail routes: keys added, plans made, one message
+sent by several routes at once and opened by the programs of who gets it."""
+# limit: 300
+import hashlib
+import json
+import os
+import re
+
+import keykit
+import ll
+
+
+def house_of_two(**options):
+    house = ll.House(**options)
+    ada, bob = house.add_user("ada"), house.add_user("bob")
+    ada.login()
+    bob.login()
+    return house, ada, bob
+
+
+def raw_mails(house):
+    """What the directory transport holds: address -> the mail's bytes."""
+    found = {}
+    for name in os.listdir(house.outbox):
+        if not name.endswith(".eml"):
+            continue
+        with open(os.path.join(house.outbox, name), "rb") as f:
+            raw = f.read()
+        mail = keykit.parse(raw)
+        found.setdefault(mail["To"], []).append(raw)
+    return found
+
+
+def mail_of(house, words, count=1):
+    """The mails whose raw bytes hold words, once there are count."""
+    def there():
+        found = [m for all_ in raw_mails(house).values() for m in all_
+                 if words in m]
+        return found if len(found) >= count else None
+    return ll.until(there, 30, f"{count} mails with {words}")
+
+
+def refused(user, command, code, words, stdin=None):
+    done = user.ssh(command, stdin, check=False)
+    assert done.code == code, (command, done.code, done.err, done.out)
+    assert done.out == "", (command, done.out)
+    lines = done.err.strip().splitlines()
+    assert len(lines) == 1, (command, done.err)
+    assert words in lines[0], (command, done.err)
+
+
+def planned(user, *words):
+    answer = user.verb("plan " + " ".join(words))
+    return {r["address"]: r for r in answer["recipients"]}
+
+
+def states(user, ident, address, state):
+    def there():
+        rows = user.verb("status " + ident)["recipients"]
+        row = [r for r in rows if r["address"] == address][0]
+        return row if row["state"] == state else None
+    return ll.until(there, 30, f"{address} {state}")
+
+
+def test_openpgp_message_is_opened_by_gpg():
+    house, ada, bob = house_of_two()
+    with house, keykit.Pgp() as world:
+        dora = world.person("dora@out.example")
+        added = ada.verb("key add --for dora@out.example", dora.public)
+        assert [k["fingerprint"] for k in added["keys"]] == \
+            [dora.fingerprint], added
+        assert added["keys"][0]["added"] and not added["keys"][0]["changed"]
+
+        plan = planned(ada, "--to dora@out.example")["dora@out.example"]
+        assert plan["route"] == "openpgp" and not plan["held"], plan
+        assert plan["keys"][0]["fingerprint"] == dora.fingerprint
+        assert "portal-muc" in plan["others"] or plan["others"] == []
+
+        draft = ada.draft_with({"a.bin": os.urandom(300000),
+                                "b.txt": b"short\n"}) \
+            if hasattr(ada, "draft_with") else None
+        sent = ada.send(["dora@out.example"], "Quarterly figures",
+                        "First line\nlast line\n")
+        assert sent["recipients"][0]["route"] == "openpgp", sent
+        raw = mail_of(house, b"multipart/encrypted")[0]
+        assert b"Quarterly" not in raw and b"First line" not in raw
+        outer = keykit.parse(raw)
+        assert outer["From"].endswith("<ada@house.example>"), outer["From"]
+        assert outer["Subject"] == "...", outer["Subject"]
+        assert outer["Autocrypt"].startswith("addr=ada@house.example;")
+        exported = ada.ssh("key export").raw
+        got = dora.open(raw, "gpg", [exported])
+        assert got.good, got.said
+        assert got.mail["Subject"] == "Quarterly figures", got.raw[:400]
+        assert got.text() == "First line\nlast line\n"
+
+        row = states(ada, sent["id"], "dora@out.example", "relayed")
+        detail = [e["detail"] for e in row["events"]
+                  if e["event"] == "relayed"][0]
+        assert hashlib.sha256(raw).hexdigest() in detail, (detail, len(raw))
+        assert draft is None
+
+
+if __name__ == "__main__":
+    ll.main()
