@@ -62,6 +62,22 @@ def states(user, ident, address, state):
     return ll.until(there, 30, f"{address} {state}")
 
 
+def drafted(user, files):
+    """A draft with these attachments: its id."""
+    for name, data in files.items():
+        path = os.path.join(user.house.base, name)
+        with open(path, "wb") as f:
+            f.write(data)
+        user.scp(path, ":/")
+    return user.verb("list --folder drafts")["messages"][0]["id"]
+
+
+def import_certificate(user, person, password="x"):
+    """The user's own S/MIME key and certificate come from a PKCS#12 file."""
+    user.ssh("key import", password.encode() + b"\n" +
+             person.pkcs12(password))
+
+
 def test_openpgp_message_is_opened_by_gpg():
     house, ada, bob = house_of_two()
     with house, keykit.Pgp() as world:
@@ -76,9 +92,6 @@ def test_openpgp_message_is_opened_by_gpg():
         assert plan["keys"][0]["fingerprint"] == dora.fingerprint
         assert "portal-muc" in plan["others"] or plan["others"] == []
 
-        draft = ada.draft_with({"a.bin": os.urandom(300000),
-                                "b.txt": b"short\n"}) \
-            if hasattr(ada, "draft_with") else None
         sent = ada.send(["dora@out.example"], "Quarterly figures",
                         "First line\nlast line\n")
         assert sent["recipients"][0]["route"] == "openpgp", sent
@@ -98,7 +111,60 @@ def test_openpgp_message_is_opened_by_gpg():
         detail = [e["detail"] for e in row["events"]
                   if e["event"] == "relayed"][0]
         assert hashlib.sha256(raw).hexdigest() in detail, (detail, len(raw))
-        assert draft is None
+
+
+def test_one_message_goes_by_every_route():
+    house, ada, bob = house_of_two()
+    with house, keykit.Pgp() as pgp, keykit.Smime() as smime:
+        import_certificate(ada, smime.person("ada@house.example", "p256"))
+        dora = pgp.person("dora@out.example", "rsa2048")
+        emil = smime.person("emil@out.example", "rsa2048")
+        frida = smime.person("frida@out.example", "p256")
+        ada.verb("key add --for dora@out.example", dora.public)
+        ada.verb("key add --for emil@out.example", emil.public)
+        ada.verb("key add --for frida@out.example", frida.public)
+
+        files = {"big.bin": os.urandom(700000), "note.txt": b"a\nb\r\nc"}
+        draft = drafted(ada, files)
+        to = ["dora@out.example", "emil@out.example", "frida@out.example",
+              "bob@house.example", "gil@out.example"]
+        words = " ".join("--to " + a for a in to)
+        plan = planned(ada, words)
+        assert [plan[a]["route"] for a in to] == \
+            ["openpgp", "smime", "smime", "internal", "portal-muc"], plan
+        sent = ada.verb(f"send {words} --draft {draft} --subject "
+                        "'Zahlen für Zürich'", "Grüße\n.\nFrom here\n")
+        assert [r["route"] for r in sent["recipients"]] == \
+            ["openpgp", "smime", "smime", "internal", "portal-muc"], sent
+
+        text = "Grüße\n.\nFrom here\n"
+        raw = mail_of(house, b"multipart/encrypted")[0]
+        got = dora.open(raw, "gpg", [ada.ssh("key export").raw])
+        check_opened(got, text, files)
+        raw = mail_of(house, b"application/pkcs7-mime", 2)[0]
+        for person in emil, frida:
+            check_opened(person.open(raw, "openssl"), text, files)
+        own = ada.ssh("key export --smime").raw
+        assert own.count(b"BEGIN CERTIFICATE") >= 1
+        check_opened(emil.open(raw, "gpgsm", [own]), text, files)
+        shown = bob.verb("show " + sent["id"])
+        assert shown["body"] == text and shown["signature"]["valid"], shown
+        assert [a["name"] for a in shown["attachments"]] == sorted(files)
+        for address in to[:3]:
+            states(ada, sent["id"], address, "relayed")
+        states(ada, sent["id"], "gil@out.example", "notified")
+
+
+def check_opened(got, text, files):
+    assert got.good, got.said
+    assert got.mail["Subject"] == "Zahlen für Zürich", got.raw[:500]
+    assert got.text() == text, repr(got.text())
+    found = got.files()
+    assert sorted(found) == sorted(files), list(found)
+    for name, data in files.items():
+        have = found[name]
+        have = have.encode() if isinstance(have, str) else have
+        assert have == data, (name, len(have), len(data))
 
 
 if __name__ == "__main__":
