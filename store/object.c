@@ -74,7 +74,8 @@ insert(struct store *s, struct request *q, const struct object_place *place,
 	    len != view_u64(o, F_SEALED_BYTES) || len > 2 * INLINE_MAX)
 		return LL_USAGE;
 	if (len >= CHARGED_MIN)
-		r = object_fits(s, q, &place->owner, len, &left);
+		r = object_fits(s, q, &place->owner, (enum object_kind)
+		    view_u64(o, F_OBJECT_KIND), len, &left);
 	if (r != LL_OK)
 		return r;
 	r = db_run(s->db, "INSERT INTO objects (object, message, owner,"

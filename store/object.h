@@ -5,6 +5,7 @@
 #ifndef LL_OBJECT_H
 #define LL_OBJECT_H
 
+#include "keys/seal.h"
 #include "store/serve.h"
 
 /* Where an upload belongs. */
@@ -50,7 +51,8 @@ LL_MUST enum ll_result object_give_mail(struct store *s, struct msg *m,
 /* LL_TOOBIG or LL_FULL, with words, when an object of that many sealed bytes is
  * above the limit or the owner's quota; *left_r: the largest that is not. */
 LL_MUST enum ll_result object_fits(struct store *s, struct request *q,
-    const struct id *owner, uint64_t bytes, uint64_t *left_r);
+    const struct id *owner, enum object_kind kind, uint64_t bytes,
+    uint64_t *left_r);
 /* Adds to, or takes off, what counts in the owner's quota. */
 LL_MUST enum ll_result object_charge(struct store *s, const struct id *owner,
     uint64_t bytes, bool add);

@@ -142,22 +142,30 @@ open_file(struct store *s, struct object_upload *u)
 	return r;
 }
 
-/* Sealed bytes of the largest attachment: each chunk grows by a tag. */
+#define MAIL_MAX (128ull * 1024 * 1024)
+
+/* Sealed bytes of the largest attachment: each chunk grows by a tag.  A whole
+ * mail has several of them, coded for transport. */
 static uint64_t
-sealed_max(const struct store *s)
+sealed_max(const struct store *s, enum object_kind kind)
 {
-	return s->attachment_max + (s->attachment_max / SEAL_CHUNK + 2) *
+	uint64_t bytes = s->attachment_max;
+
+	if ((kind == OBJECT_MAIL || kind == OBJECT_RAW) && bytes < MAIL_MAX)
+		bytes = MAIL_MAX;
+	return bytes + (bytes / SEAL_CHUNK + 2) *
 	    (SEAL_CHUNK_OUT - SEAL_CHUNK) + SEAL_STREAM_HEADER;
 }
 
 /* How much the owner may still put here. */
 static enum ll_result
-room_left(struct store *s, const struct id *owner, uint64_t *left_r)
+room_left(struct store *s, const struct id *owner, enum object_kind kind,
+    uint64_t *left_r)
 {
 	uint64_t used;
 	enum ll_result r;
 
-	*left_r = sealed_max(s);
+	*left_r = sealed_max(s, kind);
 	if (s->quota == 0)
 		return LL_OK;
 	r = db_number(s->db, 0, &used, "SELECT bytes FROM users WHERE user ="
@@ -171,15 +179,15 @@ room_left(struct store *s, const struct id *owner, uint64_t *left_r)
 
 enum ll_result
 object_fits(struct store *s, struct request *q, const struct id *owner,
-    uint64_t bytes, uint64_t *left_r)
+    enum object_kind kind, uint64_t bytes, uint64_t *left_r)
 {
 	enum ll_result r;
 
-	if (bytes > sealed_max(s)) {
+	if (bytes > sealed_max(s, kind)) {
 		q->words = "The file is above the limit for attachments.";
 		return LL_TOOBIG;
 	}
-	r = room_left(s, owner, left_r);
+	r = room_left(s, owner, kind, left_r);
 	if (r == LL_OK && bytes > *left_r) {
 		q->words = "The mailbox's quota is used up.";
 		r = LL_FULL;
@@ -210,6 +218,15 @@ may_upload(const struct store *s, const struct peer *p,
 	    all < (is_outside(p) ? OUTSIDE_UPLOADS_MAX : UPLOADS_MAX);
 }
 
+/* Intake brings whole mails, nothing else. */
+static enum object_kind
+kind_of(const struct request *q)
+{
+	if (q->peer->role == PEER_INTAKE)
+		return OBJECT_RAW;
+	return (enum object_kind)view_u64(q->v, F_OBJECT_KIND);
+}
+
 enum ll_result
 object_upload_new(struct store *s, struct request *q,
     const struct object_place *place)
@@ -221,8 +238,8 @@ object_upload_new(struct store *s, struct request *q,
 
 	if (!may_upload(s, q->peer, place->delivery))
 		return LL_BUSY;
-	r = object_fits(s, q, &place->owner, view_u64(q->v, F_SEALED_BYTES),
-	    &left);
+	r = object_fits(s, q, &place->owner, kind_of(q),
+	    view_u64(q->v, F_SEALED_BYTES), &left);
 	if (r != LL_OK)
 		return r;
 	u = calloc(1, sizeof(*u));
@@ -382,7 +399,8 @@ object_upload_end(struct store *s, struct request *q,
 	if (!S_ISREG(st.st_mode) ||
 	    (uint64_t)st.st_size != view_u64(q->v, F_SEALED_BYTES))
 		return LL_CONFLICT;
-	r = object_fits(s, q, &place->owner, (uint64_t)st.st_size, &left);
+	r = object_fits(s, q, &place->owner, kind_of(q),
+	    (uint64_t)st.st_size, &left);
 	if (r == LL_OK)
 		r = link_file(s, *at);
 	if (r == LL_OK)

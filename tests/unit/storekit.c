@@ -16,6 +16,7 @@
 #include <sodium.h>
 #include <sqlite3.h>
 
+#include "keys/parse.h"
 #include "keys/seal.h"
 #include "keys/totp.h"
 #include "keys/vault.h"
@@ -133,6 +134,8 @@ launch(struct kit *k)
 		config_number(m, "quota", k->quota);
 	if (k->attachment_max > 0)
 		config_number(m, "attachment_max", k->attachment_max);
+	if (k->tls_domains != NULL)
+		config(m, "tls_domains", k->tls_domains);
 	put_key(m, LABEL_ROOT_PEPPER, 1);
 	put_key(m, LABEL_ROOT_TOTP, 2);
 	msg_put_fd(m, first[1]);
@@ -345,6 +348,33 @@ kit_logout(struct kit_user *u)
 	u->worker = u->session = NULL;
 }
 
+/* --- keys of others --- */
+
+void
+kit_add_key(struct chan *c, const struct kit_key *key)
+{
+	struct msg *m = kit_request(OP_PEERKEY_ADD);
+
+	msg_put_text(m, F_ADDRESS, key->address);
+	msg_put_u64(m, F_FORMAT, key->format);
+	msg_put_bytes(m, F_PUBLIC, "key", 3);
+	msg_put_text(m, F_FINGERPRINT, key->fingerprint);
+	msg_put_text(m, F_ALGORITHM, "Ed25519");
+	msg_put_u64(m, F_KEY_EXPIRES, key->expires);
+	msg_put_u64(m, F_KEY_SOURCE, key->source);
+	msg_put_u64(m, F_FLAGS, key->flags);
+	ask_ok(c, m, NULL);
+}
+
+void
+kit_confirm_key(struct kit_user *u, const char *fingerprint)
+{
+	struct msg *m = kit_request(OP_PEERKEY_CONFIRM);
+
+	msg_put_text(m, F_FINGERPRINT, fingerprint);
+	ask_ok(u->worker, m, NULL);
+}
+
 /* --- messages --- */
 
 void
@@ -382,8 +412,60 @@ kit_put_link(struct msg *m, const uint8_t locator[32],
 	msg_end(m);
 }
 
+void
+kit_mail_of(const struct id *message, unsigned format, struct id *object_r)
+{
+	*object_r = *message;
+	object_r->b[0] ^= (uint8_t)format;
+}
+
+/* In which format a line's mail is. */
+static unsigned
+format_of(struct tlv_view line)
+{
+	struct tlv_view key;
+	size_t at = 0;
+
+	if (view_nest(line, F_PEER_KEY, &at, &key))
+		return (unsigned)view_u64(key, F_FORMAT);
+	return PARSE_PLAIN;
+}
+
+static bool
+is_mail(struct tlv_view line)
+{
+	uint64_t route = view_u64(line, F_ROUTE);
+
+	return route >= ROUTE_SMIME && route <= ROUTE_TLS;
+}
+
 static void
-put_recipients(struct msg *m, struct tlv_view plan, const struct id *message)
+put_mail(struct msg *m, struct tlv_view line, const struct id *message,
+    const struct id *mail)
+{
+	uint8_t box[100] = { 4 };
+	struct tlv_view key;
+	struct id queue, object;
+	size_t at = 0;
+
+	while (view_nest(line, F_PEER_KEY, &at, &key))
+		msg_put_text(m, F_FINGERPRINT, view_text(key, F_FINGERPRINT));
+	id_random(&queue);
+	kit_mail_of(message, format_of(line), &object);
+	if (mail != NULL)
+		object = *mail;
+	msg_begin(m, F_MAIL);
+	msg_put_id(m, F_QUEUE_ID, &queue);
+	msg_put_u64(m, F_QUEUE_DAY, (uint64_t)time(NULL) / 86400);
+	msg_put_bytes(m, F_PAYLOAD, box, sizeof(box));
+	msg_put_text(m, F_MAIL_ID, "mail@example.test");
+	msg_put_id(m, F_OBJECT_ID, &object);
+	msg_end(m);
+}
+
+static void
+put_recipients(struct msg *m, struct tlv_view plan, const struct id *message,
+    const struct id *mail)
 {
 	uint8_t wrap[80] = { 2 }, locator[32], proof[32];
 	struct tlv_view line;
@@ -401,48 +483,141 @@ put_recipients(struct msg *m, struct tlv_view plan, const struct id *message)
 		} else if (view_u64(line, F_ROUTE) == ROUTE_PORTAL_MUC) {
 			kit_link_of(message, n, locator, proof);
 			kit_put_link(m, locator, proof);
+		} else if (is_mail(line)) {
+			put_mail(m, line, message, mail);
 		}
 		msg_end(m);
 		n++;
 	}
 }
 
-struct msg *
-kit_send_request(struct kit_user *u, const char *const *to,
-    uint64_t delay_secs, struct id *message_r)
+static void
+put_object(struct msg *m, const struct id *object, enum object_kind kind,
+    size_t len, uint8_t fill)
 {
-	struct msg *m = kit_request(OP_PLAN), *plan;
-	uint8_t bytes[1024] = { 1 }, key[32];
-	struct id object;
-	size_t i;
+	uint8_t bytes[KIT_MAIL_BYTES], hash[32] = { 1 };
 
-	for (i = 0; to[i] != NULL; i++)
-		msg_put_text(m, F_ADDRESS, to[i]);
-	ask_ok(u->worker, m, &plan);
-	id_random(message_r);
+	memset(bytes, fill, sizeof(bytes));
+	msg_begin(m, F_OBJECT);
+	msg_put_id(m, F_OBJECT_ID, object);
+	msg_put_u64(m, F_OBJECT_KIND, kind);
+	msg_put_u64(m, F_SEALED_BYTES, len);
+	msg_put_bytes(m, F_HASH, hash, 32);
+	msg_put_bytes(m, F_DATA, bytes, len);
+	msg_end(m);
+}
+
+static void
+put_objects(struct msg *m, struct tlv_view plan, const struct id *message)
+{
+	bool wanted[PARSE_PLAIN + 1] = { false };
+	struct tlv_view line;
+	struct id object;
+	size_t at = 0;
+	unsigned i;
+
 	id_random(&object);
+	put_object(m, &object, OBJECT_BODY, 700, 1);
+	while (view_nest(plan, F_RECIPIENT, &at, &line))
+		if (is_mail(line))
+			wanted[format_of(line)] = true;
+	for (i = 1; i <= PARSE_PLAIN; i++) {
+		kit_mail_of(message, i, &object);
+		if (wanted[i])
+			put_object(m, &object, OBJECT_MAIL, KIT_MAIL_BYTES,
+			    (uint8_t)i);
+	}
+}
+
+enum ll_result
+kit_plan(struct kit_user *u, const struct kit_to *to, enum msg_class class,
+    struct msg **plan_r)
+{
+	struct msg *m = kit_request(OP_PLAN);
+
+	msg_put_u64(m, F_CLASS, class);
+	for (; to->address != NULL; to++) {
+		msg_begin(m, F_RECIPIENT);
+		msg_put_text(m, F_ADDRESS, to->address);
+		if (to->route != 0)
+			msg_put_u64(m, F_ROUTE, to->route);
+		msg_end(m);
+	}
+	return kit_ask(u->worker, m, plan_r);
+}
+
+/* All but objects and recipients. */
+static struct msg *
+begin_send(struct tlv_view plan, const struct id *message, uint64_t delay_secs,
+    enum msg_class class)
+{
+	uint8_t bytes[1024] = { 1 }, key[32];
+	struct msg *m = kit_request(OP_SEND);
+
 	randombytes_buf(key, sizeof(key));
-	m = kit_request(OP_SEND);
 	msg_put_bytes(m, F_IDEMPOTENCY, key, 32);
-	msg_put_id(m, F_MESSAGE_ID, message_r);
-	msg_put_id(m, F_THREAD_ID, message_r);
-	msg_put_bytes(m, F_PLAN_HASH,
-	    view_hash(msg_view(plan), F_PLAN_HASH), 32);
+	msg_put_id(m, F_MESSAGE_ID, message);
+	msg_put_id(m, F_THREAD_ID, message);
+	msg_put_bytes(m, F_PLAN_HASH, view_hash(plan, F_PLAN_HASH), 32);
 	msg_put_bytes(m, F_HEADER, bytes, 1024);
 	msg_put_bytes(m, F_COMMITMENT, bytes, 32);
 	msg_put_u64(m, F_GENERATION, 1);
 	msg_put_bytes(m, F_SELF_WRAP, bytes, SEAL_WRAP_BYTES);
 	msg_put_u64(m, F_DELAY_SECS, delay_secs);
-	msg_begin(m, F_OBJECT);
-	msg_put_id(m, F_OBJECT_ID, &object);
-	msg_put_u64(m, F_OBJECT_KIND, OBJECT_BODY);
-	msg_put_u64(m, F_SEALED_BYTES, 700);
-	msg_put_bytes(m, F_HASH, bytes, 32);
-	msg_put_bytes(m, F_DATA, bytes, 700);
-	msg_end(m);
-	put_recipients(m, msg_view(plan), message_r);
+	msg_put_u64(m, F_CLASS, class);
+	return m;
+}
+
+struct msg *
+kit_send_to(struct kit_user *u, const struct kit_to *to, enum msg_class class,
+    uint64_t delay_secs, struct id *message_r)
+{
+	struct msg *m, *plan;
+
+	assert_int_equal(kit_plan(u, to, class, &plan), LL_OK);
+	id_random(message_r);
+	m = begin_send(msg_view(plan), message_r, delay_secs, class);
+	put_objects(m, msg_view(plan), message_r);
+	put_recipients(m, msg_view(plan), message_r, NULL);
 	msg_destroy(plan);
 	return m;
+}
+
+struct msg *
+kit_send_blob(struct kit_user *u, const struct kit_to *to,
+    const struct id *message, const struct id *mail, uint64_t bytes)
+{
+	uint8_t hash[32] = { 6 };
+	struct msg *m, *plan;
+	struct id body;
+
+	assert_int_equal(kit_plan(u, to, CLASS_NORMAL, &plan), LL_OK);
+	m = begin_send(msg_view(plan), message, 0, CLASS_NORMAL);
+	id_random(&body);
+	put_object(m, &body, OBJECT_BODY, 700, 1);
+	msg_begin(m, F_OBJECT);
+	msg_put_id(m, F_OBJECT_ID, mail);
+	msg_put_u64(m, F_OBJECT_KIND, OBJECT_MAIL);
+	msg_put_u64(m, F_SEALED_BYTES, bytes);
+	msg_put_bytes(m, F_HASH, hash, 32);
+	msg_end(m);
+	put_recipients(m, msg_view(plan), message, mail);
+	msg_destroy(plan);
+	return m;
+}
+
+struct msg *
+kit_send_request(struct kit_user *u, const char *const *to,
+    uint64_t delay_secs, struct id *message_r)
+{
+	struct kit_to list[64] = { { NULL, 0 } };
+	size_t i;
+
+	for (i = 0; to[i] != NULL; i++) {
+		assert_true(i < 63);
+		list[i].address = to[i];
+	}
+	return kit_send_to(u, list, CLASS_NORMAL, delay_secs, message_r);
 }
 
 enum ll_result

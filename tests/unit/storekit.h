@@ -20,6 +20,7 @@ struct kit {
 	unsigned undo_secs;
 	const char *preload;     /* LD_PRELOAD for the store, or NULL */
 	uint64_t quota, attachment_max;
+	const char *tls_domains; /* or NULL */
 	const char *search;      /* key_search, NULL: off */
 };
 
@@ -70,6 +71,37 @@ enum ll_result kit_send(struct kit_user *u, const char *const *to,
 /* The request only: fresh id, planned. */
 struct msg *kit_send_request(struct kit_user *u, const char *const *to,
     uint64_t delay_secs, struct id *message_r);
+
+/* Someone else's key, as PEERKEY_ADD has it. */
+struct kit_key {
+	const char *address, *fingerprint;
+	unsigned format;         /* enum parse_format */
+	enum key_source source;  /* 0: the house's own channels */
+	uint64_t expires, flags;
+};
+void kit_add_key(struct chan *c, const struct kit_key *key);
+void kit_confirm_key(struct kit_user *u, const char *fingerprint);
+
+/* Whom to write to, and by which way (0: the store's choice). */
+struct kit_to {
+	const char *address;
+	enum route route;
+};
+/* kit_send_request with wishes (ended by a NULL address) and a class.  Mail
+ * routes get one mail for each format, inline; see kit_mail_of. */
+struct msg *kit_send_to(struct kit_user *u, const struct kit_to *to,
+    enum msg_class class, uint64_t delay_secs, struct id *message_r);
+/* The PLAN for that; *plan_r also on refusal. */
+enum ll_result kit_plan(struct kit_user *u, const struct kit_to *to,
+    enum msg_class class, struct msg **plan_r);
+/* The object that such a SEND has the mail of a format (enum parse_format)
+ * in: KIT_MAIL_BYTES, each one the format. */
+#define KIT_MAIL_BYTES 5000
+/* As kit_send_to, for a message whose one mail was uploaded. */
+struct msg *kit_send_blob(struct kit_user *u, const struct kit_to *to,
+    const struct id *message, const struct id *mail, uint64_t bytes);
+void kit_mail_of(const struct id *message, unsigned format,
+    struct id *object_r);
 
 /* The LINK fields (locator i of the test) into m. */
 void kit_put_link(struct msg *m, const uint8_t locator[32],
