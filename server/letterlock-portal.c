@@ -55,22 +55,16 @@ take_channel(struct portal *x, struct msg *m)
 }
 
 static void
-from_daemon(struct portal *x)
+from_daemon(void *arg, struct msg *m)
 {
-	struct msg *m = NULL;
-	enum ll_result r;
+	struct portal *x = arg;
 
-	while ((r = chan_recv(x->child.daemon, &m)) == LL_OK) {
-		if (msg_op(m) == OP_NEW_STORE)
-			(void)take_channel(x, m);
-		else if (msg_op(m) == OP_STOP)
-			x->stop = true;
-		else if (msg_op(m) == OP_RELOAD && x->renew_ms == 0)
-			x->renew_ms = loop_now_ms() + SESSION_TOTAL_MS;
-		msg_destroy(m);
-	}
-	if (r != LL_AGAIN)
+	if (msg_op(m) == OP_NEW_STORE)
+		(void)take_channel(x, m);
+	else if (msg_op(m) == OP_STOP)
 		x->stop = true;
+	else if (msg_op(m) == OP_RELOAD && x->renew_ms == 0)
+		x->renew_ms = loop_now_ms() + SESSION_TOTAL_MS;
 }
 
 /* A new configuration, and a renewed certificate, which the sandbox keeps from
@@ -86,20 +80,20 @@ may_renew(struct portal *x)
 static void
 serve(struct portal *x)
 {
-	struct pollfd p[3];
+	struct pollfd p[4];
 
-	while (!x->stop && !may_renew(x)) {
+	portal_store_serve(x->master, x->child.daemon, from_daemon, x);
+	x->child.daemon = NULL;
+	while (!x->stop && !may_renew(x) && portal_store_alive(x->master)) {
 		portal_store_poll(x->store, p);
-		p[2].fd = chan_fd(x->child.daemon);
-		p[2].events = POLLIN;
-		if (poll(p, 3, x->renew_ms != 0 ? RENEW_LOOK_MS : -1) < 0) {
+		portal_store_poll(x->master, p + 2);
+		if (poll(p, 4, x->renew_ms != 0 ? RENEW_LOOK_MS : -1) < 0) {
 			if (errno != EINTR)
 				return;
 			continue;
 		}
 		portal_store_pump(x->store, p);
-		if (p[2].revents != 0)
-			from_daemon(x);
+		portal_store_pump(x->master, p + 2);
 	}
 }
 
@@ -269,12 +263,15 @@ finish(struct portal *x)
 
 	if (x->store != NULL)
 		portal_store_stop(x->store);
+	if (x->master != NULL)
+		portal_store_stop(x->master);
 	for (i = 0; i < LISTEN_MAX; i++)
 		if (x->daemon[i] != NULL)
 			MHD_stop_daemon(x->daemon[i]);
 	conns_destroy(x->conns);
 	sessions_destroy(x->sessions);
 	portal_store_destroy(x->store);
+	portal_store_destroy(x->master);
 	secret_finish(&x->key);
 	child_close(&x->child);
 }
@@ -295,6 +292,8 @@ main(void)
 		return CHILD_USAGE;
 	}
 	r = portal_store_create(&x.store);
+	if (r == LL_OK)
+		r = portal_store_create(&x.master);
 	if (r == LL_OK)
 		r = sessions_create(&x.sessions);
 	if (r == LL_OK)

@@ -47,9 +47,9 @@ LIBS_test_relay_dns = -lunbound
 
 # letterlock-portal
 OBJS_portal = $(addprefix server/,portal_answer.o portal_conn.o portal_file.o \
-  portal_http.o portal_letter.o portal_link.o portal_message.o portal_page.o \
-  portal_path.o portal_reply.o portal_route.o portal_session.o portal_store.o \
-  portal_style.o portal_upload.o)
+  portal_http.o portal_key.o portal_letter.o portal_link.o portal_message.o \
+  portal_page.o portal_path.o portal_reply.o portal_route.o portal_session.o \
+  portal_store.o portal_style.o portal_upload.o)
 PROGRAMS += letterlock-portal
 OBJS_letterlock-portal = server/letterlock-portal.o server/child.o \
   $(OBJS_portal)

@@ -27,14 +27,24 @@ find(struct house *h, pid_t pid)
 	return NULL;
 }
 
+static size_t
+count(const struct house *h)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < PARSING_MAX; i++)
+		n += h->parsing[i].pid != 0 ? 1 : 0;
+	return n;
+}
+
 static enum ll_result
-start(struct house *h, int *fd_r)
+start(struct house *h, size_t places, int *fd_r)
 {
 	struct parsing *p = find(h, 0);
 	enum ll_result r;
 	int fds[2];
 
-	if (p == NULL || h->stopping)
+	if (p == NULL || h->stopping || count(h) >= places)
 		return LL_BUSY;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0)
 		return LL_IO;
@@ -54,13 +64,14 @@ start(struct house *h, int *fd_r)
 }
 
 void
-parsing_start(struct child *intake, const struct msg *m)
+parsing_start(struct child *c, const struct msg *m)
 {
 	struct msg *reply;
 	enum ll_result r;
 	int fd = -1;
 
-	r = start(intake->house, &fd);
+	r = start(c->house, c->proc == PROC_PORTAL ? PARSING_MAX / 2 :
+	    PARSING_MAX, &fd);
 	if (msg_reply(m, r, &reply) != LL_OK) {
 		if (fd >= 0)
 			(void)close(fd);
@@ -68,7 +79,7 @@ parsing_start(struct child *intake, const struct msg *m)
 	}
 	if (fd >= 0)
 		msg_put_fd(reply, fd);
-	house_send(intake, reply);
+	house_send(c, reply);
 }
 
 void

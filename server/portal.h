@@ -27,6 +27,7 @@
 struct portal {
 	struct child child;
 	struct portal_store *store;
+	struct portal_store *master; /* letterlockd, asked in the same way */
 	struct sessions *sessions;
 	struct conns *conns;
 	struct secret key;         /* root-derived: forms' tokens */
@@ -42,6 +43,7 @@ struct portal {
 };
 
 struct reply;
+struct key_form;
 
 struct request {
 	struct portal *portal;
@@ -56,6 +58,7 @@ struct request {
 	struct MHD_PostProcessor *form;
 	char code[CODE_MAX + 1], csrf[CSRF_TEXT + 1];
 	struct reply *reply;
+	struct key_form *key;
 	bool mark_read;            /* once the page is out */
 	uint8_t token[HASH_BYTES];
 };
@@ -137,5 +140,17 @@ LL_MUST enum MHD_Result reply_field(struct request *q, const char *name,
 LL_MUST enum MHD_Result reply_end(struct request *q);
 /* Wipes and frees.  NULL is fine. */
 void reply_destroy(struct reply *r);
+
+/* --- portal_key.c: /o/DELIVERY/key --- */
+
+/* When the head of the POST is there.  MHD_YES: go on and receive. */
+LL_MUST enum MHD_Result key_begin(struct request *q);
+/* A piece of a form field; what is too much is passed over. */
+LL_MUST enum MHD_Result key_field(struct request *q, const char *name,
+    const char *data, uint64_t at, size_t len);
+/* The whole body is there: it is looked at, and handed in or refused. */
+LL_MUST enum MHD_Result key_end(struct request *q);
+/* Wipes and frees.  NULL is fine. */
+void key_destroy(struct key_form *k);
 
 #endif

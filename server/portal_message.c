@@ -6,6 +6,7 @@
 
 #include <sodium.h>
 
+#include "server/portal_key.h"
 #include "server/portal_letter.h"
 #include "server/portal_reply.h"
 
@@ -113,6 +114,36 @@ put_close(struct page *p, struct request *q,
 	    "message</button>\n</form>\n");
 }
 
+static const char *
+argument(struct request *q, const char *name)
+{
+	return MHD_lookup_connection_value(q->mhd, MHD_GET_ARGUMENT_KIND,
+	    name);
+}
+
+/* What was done a moment ago, or before. */
+static void
+put_news(struct page *p, struct request *q, const struct letter *l)
+{
+	const char *key = argument(q, "key");
+
+	if (argument(q, "sent") != NULL)
+		page_raw(p, "<p class=\"note\" id=\"sent\" role=\"status\">"
+		    "<strong>Your reply has been sent.</strong> It is sealed "
+		    "for the sender.</p>\n");
+	else if (l->replied)
+		page_raw(p, "<p class=\"note\">You have answered this "
+		    "message.</p>\n");
+	if (key == NULL)
+		return;
+	page_raw(p, "<p class=\"note\" id=\"key-taken\" role=\"status\">"
+	    "<strong>Your key has been taken.</strong> ");
+	page_raw(p, strcmp(key, "2") == 0 ? "Another one was known before: it "
+	    "is used as soon as the sender has made sure that the new one is "
+	    "yours.</p>\n" : "From now on the sender can write to your "
+	    "mailbox, encrypted with it.</p>\n");
+}
+
 /* The title stands in the browser's history: the subject does not. */
 static enum MHD_Result
 show(struct request *q, const uint8_t cookie[COOKIE_BYTES],
@@ -124,14 +155,7 @@ show(struct request *q, const uint8_t cookie[COOKIE_BYTES],
 
 	page_init(&p);
 	page_begin(&p, q->portal->org, "Your message");
-	if (MHD_lookup_connection_value(q->mhd, MHD_GET_ARGUMENT_KIND,
-	    "sent") != NULL)
-		page_raw(&p, "<p class=\"note\" id=\"sent\" role=\"status\">"
-		    "<strong>Your reply has been sent.</strong> It is sealed "
-		    "for the sender.</p>\n");
-	else if (l->replied)
-		page_raw(&p, "<p class=\"note\">You have answered this "
-		    "message.</p>\n");
+	put_news(&p, q, l);
 	page_heading(&p, l->e.subject[0] != '\0' ? l->e.subject :
 	    "(no subject)");
 	put_facts(&p, l);
@@ -142,6 +166,7 @@ show(struct request *q, const uint8_t cookie[COOKIE_BYTES],
 	form.limit = l->limit;
 	form.to = l->author_email;
 	reply_form_put(&p, &form, cookie, &q->path.delivery);
+	key_form_put(&p, l, cookie, &q->path.delivery, NULL, "");
 	put_close(&p, q, cookie);
 	page_raw(&p, "<p class=\"hint\">While you read here, the running "
 	    "server sees the text too. Stored, it is sealed.</p>\n");

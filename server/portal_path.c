@@ -53,6 +53,8 @@ parse_open(const char *p, struct portal_path *path)
 		return PATH_REPLY;
 	if (strcmp(p, "close") == 0)
 		return PATH_CLOSE;
+	if (strcmp(p, "key") == 0)
+		return PATH_KEY;
 	if (strncmp(p, "f/", 2) != 0)
 		return PATH_NONE;
 	path->file = file_number(p + 2);

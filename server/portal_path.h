@@ -27,6 +27,7 @@ enum path_kind {
 	PATH_FILE,                /* /o/DELIVERY/f/N */
 	PATH_REPLY,               /* /o/DELIVERY/reply */
 	PATH_CLOSE,               /* /o/DELIVERY/close */
+	PATH_KEY,                 /* /o/DELIVERY/key */
 	PATH_KINDS
 };
 

@@ -60,21 +60,23 @@ robots_get(struct request *q)
 }
 
 /* The one table of pages: what answers a GET (and HEAD), what answers a POST
- * when its body is there, and whether that body may carry files. */
+ * when its body is there, and, for a body that may carry files, what is asked
+ * when it begins. */
 static const struct {
 	enum MHD_Result (*get)(struct request *q);
 	enum MHD_Result (*post)(struct request *q);
-	bool files;
+	enum MHD_Result (*begin)(struct request *q);
 	const char *allow;
 } pages[PATH_KINDS] = {
-	[PATH_HOME] = { home_get, NULL, false, "GET, HEAD" },
-	[PATH_STYLE] = { style_get, NULL, false, "GET, HEAD" },
-	[PATH_ROBOTS] = { robots_get, NULL, false, "GET, HEAD" },
-	[PATH_LINK] = { link_get, link_post, false, "GET, HEAD, POST" },
-	[PATH_MESSAGE] = { message_get, NULL, false, "GET, HEAD" },
-	[PATH_FILE] = { file_get, NULL, false, "GET, HEAD" },
-	[PATH_REPLY] = { NULL, reply_end, true, "POST" },
-	[PATH_CLOSE] = { NULL, message_close, false, "POST" },
+	[PATH_HOME] = { home_get, NULL, NULL, "GET, HEAD" },
+	[PATH_STYLE] = { style_get, NULL, NULL, "GET, HEAD" },
+	[PATH_ROBOTS] = { robots_get, NULL, NULL, "GET, HEAD" },
+	[PATH_LINK] = { link_get, link_post, NULL, "GET, HEAD, POST" },
+	[PATH_MESSAGE] = { message_get, NULL, NULL, "GET, HEAD" },
+	[PATH_FILE] = { file_get, NULL, NULL, "GET, HEAD" },
+	[PATH_REPLY] = { NULL, reply_end, reply_begin, "POST" },
+	[PATH_CLOSE] = { NULL, message_close, NULL, "POST" },
+	[PATH_KEY] = { NULL, key_end, key_begin, "POST" },
 };
 
 static enum MHD_Result
@@ -123,6 +125,8 @@ take_field(void *cls, enum MHD_ValueKind kind, const char *name,
 	(void)encoding;
 	if (q->reply != NULL)
 		return reply_field(q, name, file_name, type, data, at, len);
+	if (q->key != NULL)
+		return key_field(q, name, data, at, len);
 	if (name != NULL && strcmp(name, "code") == 0)
 		keep_piece(q->code, sizeof(q->code), data, at, len);
 	if (name != NULL && strcmp(name, "csrf") == 0)
@@ -180,14 +184,15 @@ begin_post(struct request *q)
 	if (is_foreign(q))
 		return refuse_post(q, MHD_HTTP_FORBIDDEN,
 		    "<p>The form did not come from this page.</p>\n");
-	if (!pages[q->path.kind].files && q->length > SMALL_FORM_MAX)
+	if (pages[q->path.kind].begin == NULL && q->length > SMALL_FORM_MAX)
 		return http_refuse(q, LL_TOOBIG);
 	q->form = MHD_create_post_processor(q->mhd, FORM_BUFFER, take_field,
 	    q);
 	if (q->form == NULL)
 		return refuse_post(q, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
 		    "<p>That is no form.</p>\n");
-	return pages[q->path.kind].files ? reply_begin(q) : MHD_YES;
+	return pages[q->path.kind].begin != NULL ?
+	    pages[q->path.kind].begin(q) : MHD_YES;
 }
 
 static enum MHD_Result
@@ -344,6 +349,7 @@ http_completed(void *cls, struct MHD_Connection *mhd, void **context,
 	if (q->form != NULL)
 		(void)MHD_destroy_post_processor(q->form);
 	reply_destroy(q->reply);
+	key_destroy(q->key);
 	conn_allow(q->conn, CONN_HEAD_MS);
 	conn_shield(q->conn, false);
 	sodium_memzero(q, sizeof(*q));

@@ -7,9 +7,6 @@
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
-
-#include "store/chan.h"
-
 /* One request on its way; lives on its thread's stack.  Who posts `done` has
  * taken it off the list before and touches it no more. */
 struct waiter {
@@ -24,6 +21,8 @@ struct portal_store {
 	struct chan *chan;         /* NULL while there is none */
 	struct waiter *first;
 	uint32_t sequence;
+	portal_event_fn *event;    /* NULL: what is no reply is dropped */
+	void *event_arg;
 	int wake[2];               /* tells the polling thread of output */
 	bool stopped;
 };
@@ -97,18 +96,47 @@ send_copy(struct portal_store *s, const struct waiter *w)
 		drop_chan(s);
 }
 
-void
-portal_store_attach(struct portal_store *s, int fd)
+static void
+send_again(struct portal_store *s)
 {
 	struct waiter *w;
 
+	for (w = s->first; w != NULL && s->chan != NULL; w = w->next)
+		send_copy(s, w);
+}
+
+void
+portal_store_attach(struct portal_store *s, int fd)
+{
 	pthread_mutex_lock(&s->lock);
 	drop_chan(s);
 	if (chan_create(fd, &s->chan) != LL_OK)
 		s->chan = NULL;
-	for (w = s->first; w != NULL && s->chan != NULL; w = w->next)
-		send_copy(s, w);
+	send_again(s);
 	pthread_mutex_unlock(&s->lock);
+}
+
+void
+portal_store_serve(struct portal_store *s, struct chan *c,
+    portal_event_fn *fn, void *arg)
+{
+	pthread_mutex_lock(&s->lock);
+	s->chan = c;
+	s->event = fn;
+	s->event_arg = arg;
+	send_again(s);
+	pthread_mutex_unlock(&s->lock);
+}
+
+bool
+portal_store_alive(struct portal_store *s)
+{
+	bool alive;
+
+	pthread_mutex_lock(&s->lock);
+	alive = s->chan != NULL;
+	pthread_mutex_unlock(&s->lock);
+	return alive;
 }
 
 void
@@ -139,6 +167,8 @@ give(struct portal_store *s, struct msg *m)
 		sem_post(&w->done);
 		return;
 	}
+	if (msg_kind(m) != MSG_REPLY && s->event != NULL)
+		s->event(s->event_arg, m);
 	msg_destroy(m);
 }
 

@@ -1,6 +1,6 @@
 /*
  * portal_store.h - the one channel to the store of a program with many threads:
- * the portal, and intake.
+ * the portal, and intake; for the portal also that to letterlockd.
  *
  * Requests of many threads are on their way at once, told apart by their
  * sequence numbers, so that the store can commit them together.  When the
@@ -11,8 +11,10 @@
 #define LL_PORTAL_STORE_H
 
 #include <poll.h>
+#include <stdbool.h>
 
 #include "keys/result.h"
+#include "store/chan.h"
 #include "store/msg.h"
 
 #define PORTAL_STORE_MS 20000      /* how long a page waits for an answer */
@@ -26,6 +28,14 @@ void portal_store_destroy(struct portal_store *s);
 
 /* Takes fd as the (new) channel; unanswered requests are sent again. */
 void portal_store_attach(struct portal_store *s, int fd);
+
+/* The same for a channel on which requests come too, or events: fn gets each,
+ * which it does not keep, in the thread that polls.  Not to be attached to. */
+typedef void portal_event_fn(void *arg, struct msg *m);
+void portal_store_serve(struct portal_store *s, struct chan *c,
+    portal_event_fn *fn, void *arg);
+/* False once that channel has ended. */
+bool portal_store_alive(struct portal_store *s);
 
 /* For the one thread that polls: descriptors and events to wait for (always
  * two entries; -1 while there is no channel), then portal_store_pump with

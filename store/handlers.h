@@ -101,6 +101,8 @@ HANDLER(portal_commit);
 HANDLER(portal_reply);
 HANDLER(portal_end);
 HANDLER(portal_drop);
+HANDLER(portal_key);
+HANDLER(portal_authorities);
 /* intake.c */
 HANDLER(intake_who);
 HANDLER(intake_blob);

@@ -193,6 +193,10 @@ const struct op_rule op_rules[] = {
 	    "leaving the page is no event", portal_end },
 	{ OP_PORTAL_DROP, PORTAL, NOBODY, NEED_NOTHING, 0, passing,
 	    portal_drop },
+	{ OP_PORTAL_KEY, PORTAL, NOBODY, NEED_NOTHING, OP_WRITES, NULL,
+	    portal_key },
+	{ OP_PORTAL_CAS, PORTAL, NOBODY, NEED_NOTHING, 0, reads,
+	    portal_authorities },
 
 	{ OP_INTAKE_WHO, INTAKE, NOBODY, NEED_NOTHING, 0, reads, intake_who },
 	{ OP_INTAKE_BLOB, INTAKE, NOBODY, NEED_NOTHING, 0, passing,

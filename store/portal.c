@@ -8,10 +8,13 @@
 #include "store/delivery.h"
 #include "store/handlers.h"
 #include "store/object.h"
+#include "store/peerkey.h"
 #include "store/vaults.h"
 
 #define REPLY_SECS 3600
 #define REPLIES_MAX 30           /* of one link in that time */
+#define KEYS_MAX 5               /* the same for uploads of keys */
+#define KEY_ROWS_MAX 8           /* in one of them */
 
 /* The delivery that the TOKEN stands for, while its link is open. */
 static enum ll_result
@@ -211,15 +214,16 @@ portal_drop(struct store *s, struct request *q)
 
 /* Small answers count in no quota: their number is bounded. */
 static enum ll_result
-may_reply(struct store *s, struct request *q, const struct delivery *d)
+may_again(struct store *s, struct request *q, const struct delivery *d,
+    enum event event, uint64_t most)
 {
 	uint64_t n;
 	enum ll_result r;
 
 	r = db_number(s->db, 0, &n, "SELECT count(*) FROM log WHERE delivery"
-	    " = ?1 AND event = ?2 AND time > ?3", "dui", &d->id,
-	    EVENT_REPLIED, q->now - REPLY_SECS);
-	return r == LL_OK && n >= REPLIES_MAX ? LL_RATE : r;
+	    " = ?1 AND event = ?2 AND time > ?3", "dui", &d->id, event,
+	    q->now - REPLY_SECS);
+	return r == LL_OK && n >= most ? LL_RATE : r;
 }
 
 static enum ll_result
@@ -264,7 +268,7 @@ portal_reply(struct store *s, struct request *q)
 
 	r = place(s, q, &d, &where);
 	if (r == LL_OK)
-		r = may_reply(s, q, &d);
+		r = may_again(s, q, &d, EVENT_REPLIED, REPLIES_MAX);
 	if (r == LL_OK)
 		r = keep_reply(s, q, &d, &where.message);
 	if (r == LL_OK)
@@ -281,4 +285,59 @@ portal_reply(struct store *s, struct request *q)
 	if (r == LL_OK)
 		event_box(s, &d.author, &where.message, FOLDER_INBOX, NULL);
 	return r;
+}
+
+/* --- the reader's own key --- */
+
+static enum ll_result
+keep_key(struct store *s, struct request *q, struct delivery *d,
+    struct tlv_view v, uint64_t before, uint64_t *flags)
+{
+	char address[321];
+	const char *why;
+	uint64_t f;
+	enum ll_result r;
+
+	r = peerkey_address(d->address, address, &why);
+	if (r == LL_OK)
+		r = peerkey_keep(s, q->now, &d->author, address, v, KEY_PORTAL,
+		    before, &f);
+	if (r == LL_OK)
+		*flags |= f;
+	return r == LL_OK ? delivery_record(s, q->now, d, EVENT_PEER_KEY, 0,
+	    view_text(v, F_FINGERPRINT)) : r;
+}
+
+enum ll_result
+portal_key(struct store *s, struct request *q)
+{
+	uint64_t before, flags = 0;
+	struct delivery d;
+	struct tlv_view v;
+	enum ll_result r;
+	unsigned n = 0;
+	size_t at = 0;
+
+	r = by_token(s, q, &d);
+	if (r == LL_OK)
+		r = may_again(s, q, &d, EVENT_PEER_KEY, KEYS_MAX);
+	if (r == LL_OK)
+		r = peerkey_last(s, &before);
+	while (r == LL_OK && view_nest(q->v, F_ROW, &at, &v))
+		r = ++n > KEY_ROWS_MAX ? LL_TOOBIG :
+		    keep_key(s, q, &d, v, before, &flags);
+	if (r == LL_OK && n == 0)
+		return LL_USAGE;
+	msg_put_u64(q->reply, F_FLAGS, flags);
+	return r;
+}
+
+enum ll_result
+portal_authorities(struct store *s, struct request *q)
+{
+	struct delivery d;
+	enum ll_result r;
+
+	r = by_token(s, q, &d);
+	return r == LL_OK ? authority_list(s, q) : r;
 }

@@ -319,6 +319,8 @@ portal_fake_set_up(void **state)
 	seal_message();
 	x.org = "Clinic <1>";
 	assert_ok(portal_store_create(&x.store));
+	assert_ok(portal_store_create(&x.master));
+	portal_store_stop(x.master);
 	assert_ok(sessions_create(&x.sessions));
 	assert_ok(conns_create(no_sweep, NULL, 64, &x.conns));
 	assert_int_equal(pthread_create(&thread, NULL, pump_main, NULL), 0);
