@@ -10,7 +10,7 @@
 #include "store/inspect.h"
 #include "store/kind.h"
 
-#define FORM_MAX 4194304           /* what is received, if only to say no */
+#define FORM_MAX 2097152           /* what is received, if only to say no */
 #define KEY_MAX PARSE_KEY_MAX
 #define PARSER_MS 10000            /* to take its first chunk */
 
@@ -110,30 +110,52 @@ static const struct {
 	    "in a few seconds." },
 };
 
-static enum MHD_Result
-refuse(struct request *q)
+static struct answer
+make_refusal(struct request *q, struct page *p)
 {
 	struct key_form *k = q->key;
 	size_t n = sizeof(failures) / sizeof(failures[0]), i;
 	struct answer a = { 0 };
-	struct page p;
 
-	if (k->failed == LL_NOTFOUND || k->failed == LL_GONE)
-		return http_refuse(q, k->failed);
 	for (i = 0; i + 1 < n && failures[i].result != k->failed; i++)
 		continue;
 	a.status = failures[i].status;
 	a.retry_secs = a.status != 429 ? 0 : k->failed == LL_RATE ? 3600 : 10;
-	page_init(&p);
-	page_begin(&p, q->portal->org, "The key was not taken");
-	page_heading(&p, "The key was not taken");
-	key_form_put(&p, &k->letter, k->cookie, &q->path.delivery,
+	page_init(p);
+	page_begin(p, q->portal->org, "The key was not taken");
+	page_heading(p, "The key was not taken");
+	key_form_put(p, &k->letter, k->cookie, &q->path.delivery,
 	    failures[i].alarm, k->words);
-	page_raw(&p, "<p><a href=\"/o/");
-	page_id(&p, &q->path.delivery);
-	page_raw(&p, "\">Back to the message</a></p>\n");
-	page_end(&p);
+	page_raw(p, "<p><a href=\"/o/");
+	page_id(p, &q->path.delivery);
+	page_raw(p, "\">Back to the message</a></p>\n");
+	page_end(p);
+	return a;
+}
+
+static enum MHD_Result
+refuse(struct request *q)
+{
+	struct answer a;
+	struct page p;
+
+	/* without the message there is no form to show */
+	if (q->key->failed == LL_NOTFOUND || q->key->failed == LL_GONE ||
+	    q->key->letter.address == NULL)
+		return http_refuse(q, q->key->failed);
+	a = make_refusal(q, &p);
 	return http_answer(q, &a, &p);
+}
+
+/* Nothing more of it is wanted. */
+static enum MHD_Result
+refuse_now(struct request *q)
+{
+	struct page p;
+	struct answer a = make_refusal(q, &p);
+
+	http_answer_now(q, &a, &p);
+	return MHD_NO;
 }
 
 /* --- receiving --- */
@@ -160,8 +182,6 @@ key_begin(struct request *q)
 {
 	struct key_form *k;
 
-	if (q->length > FORM_MAX)
-		return http_refuse(q, LL_TOOBIG);
 	k = calloc(1, sizeof(*k));
 	if (k == NULL)
 		return MHD_NO;
@@ -172,6 +192,15 @@ key_begin(struct request *q)
 		    &k->letter);
 	else
 		k->failed = LL_NOTFOUND;
+	if (q->length <= FORM_MAX)
+		return MHD_YES;
+	if (k->failed != LL_OK)
+		return http_refuse(q, k->failed);
+	k->failed = LL_TOOBIG;
+	/* Who waits for a word before it sends gets it now. */
+	if (MHD_lookup_connection_value(q->mhd,
+	    MHD_HEADER_KIND, "Expect") != NULL)
+		return refuse(q);
 	return MHD_YES;
 }
 
@@ -198,6 +227,10 @@ key_field(struct request *q, const char *name, const char *data, uint64_t at,
 	struct key_form *k = q->key;
 	enum ll_result r = LL_OK;
 
+	if (q->dead)
+		return MHD_NO;
+	if (q->length > FORM_MAX && len > 0)
+		return refuse_now(q);
 	if (name == NULL || k->failed != LL_OK)
 		return MHD_YES;
 	if (strcmp(name, "csrf") == 0 && at + len <= CSRF_TEXT)
