@@ -38,11 +38,14 @@ static bool
 has_armour(struct tlv_view text)
 {
 	static const char armour[] = "-----BEGIN PGP MESSAGE";
-	const uint8_t *p = text.data, *end = text.data + text.len;
+	const uint8_t *p = text.data, *end = text.data + text.len, *b;
 
 	while (p < end && (p = memmem(p, (size_t)(end - p), armour,
 	    sizeof(armour) - 1)) != NULL) {
-		if (p == text.data || strchr("\n\r> \t", p[-1]) != NULL)
+		for (b = p; b > text.data && (b[-1] == ' ' || b[-1] == '\t');)
+			b--;
+		if (b == text.data || b[-1] == '\n' || b[-1] == '\r' ||
+		    p[-1] == '>')
 			return true;
 		p++;
 	}
@@ -124,12 +127,35 @@ part_encrypted(struct tlv_view part, unsigned depth, unsigned *left)
 	return is_armoured(&e) && decoded(&e, has_armour);
 }
 
+/* However much header stands around the fields that tell. */
 bool
-look_encrypted(struct tlv_view mail)
+look_encrypted(struct tlv_view head, struct tlv_view body)
 {
+	static const char *const fields[] = { "Content-Type",
+		"Content-Transfer-Encoding", "Content-Disposition" };
+	char value[MIME_FIELD_MAX];
 	unsigned left = PARTS_MAX;
+	struct tlv_view mail;
+	struct tlv_out o;
+	bool found;
+	size_t i;
 
-	return part_encrypted(mail, 0, &left);
+	tlv_out_init(&o, DECODED_MAX);
+	for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+		if (mime_field(head, fields[i], 0, value, sizeof(value))) {
+			tlv_put_raw(&o, fields[i], strlen(fields[i]));
+			tlv_put_raw(&o, ":", 1);
+			tlv_put_raw(&o, value, strlen(value));
+			tlv_put_raw(&o, "\r\n", 2);
+		}
+	tlv_put_raw(&o, "\r\n", 2);
+	tlv_put_raw(&o, body.data, body.len < LOOK_BODY ? body.len :
+	    LOOK_BODY);
+	mail.data = o.data;
+	mail.len = o.len;
+	found = mail.len > 0 && part_encrypted(mail, 0, &left);
+	tlv_out_finish(&o);
+	return found;
 }
 
 bool
@@ -285,7 +311,7 @@ next_item(const char *p, char *item, size_t room)
 	bool quoted = false, angle = false;
 	size_t n = 0;
 
-	for (; *p != '\0'; p++) {
+	for (p += strspn(p, " "); *p != '\0'; p++) {
 		if (*p == '"')
 			quoted = !quoted;
 		else if (!quoted && (*p == '<' || *p == '>'))

@@ -19,10 +19,10 @@
 #define LOOK_REFERENCE 1000
 #define LOOK_REFERENCES_MAX 24
 
-/* True when a mail (header, empty line, beginning of the body) is encrypted:
+/* True when a mail is encrypted, by its header and the begin of its body:
  * PGP/MIME, also as some servers deform it, enveloped S/MIME of either kind,
  * or text with an OpenPGP message in it. */
-bool look_encrypted(struct tlv_view mail);
+bool look_encrypted(struct tlv_view head, struct tlv_view body);
 
 /* True for a delivery status notification (RFC 3464). */
 bool look_report(struct tlv_view head);

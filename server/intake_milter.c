@@ -175,8 +175,9 @@ on_head(SMFICTX *ctx)
 static enum ll_result
 decide(struct intake_mail *m)
 {
-	const struct tlv_view all = { m->bytes, m->len };
-	bool encrypted = look_encrypted(all);
+	const struct tlv_view body = { m->bytes + m->head_len,
+		m->len - m->head_len };
+	bool encrypted = look_encrypted(intake_mail_fields(m), body);
 
 	m->passes = !encrypted && m->answer_count == 0;
 	return m->passes ? LL_OK : intake_take_begin(m, encrypted);
