@@ -87,3 +87,5 @@ OBJS_test_session_key = server/session_key.o
 LIBS_test_session_key = -lhogweed -lgmp
 OBJS_fuzz_session_gate = server/session_auth.o server/session_channel.o \
   server/session_gate.o
+OBJS_test_intake_look = server/intake_look.o keys/mime_read.o keys/mime_text.o
+OBJS_fuzz_intake_look = $(OBJS_test_intake_look)
