@@ -35,6 +35,10 @@ static const struct {
 	{ "host_ed25519.pub", 0644, false, false },
 	{ "portal.crt", 0644, true, false },
 	{ "portal.key", 0600, true, true },
+	{ "ca.key", 0400, true, false },
+	{ "ca.crt", 0644, true, false },
+	{ "ca.crl", 0644, true, false },
+	{ "ca.issued", 0600, true, false },
 	{ "root.key", 0400, true, true },
 	{ "root.sealed", 0400, true, false }
 };

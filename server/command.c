@@ -1,7 +1,12 @@
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "keys/clean.h"
 #include "server/command.h"
+#include "server/file.h"
+#include "server/root.h"
 
 #define DATA_DEFAULT "/var/lib/letterlock"
 
@@ -36,7 +41,7 @@ take_option(struct command *c, int argc, char **argv, int *i,
 		{ "--data", data }, { "--org", &c->org },
 		{ "--password-file", &c->password_file },
 		{ "--totp-secret", &c->totp_secret },
-		{ "--root-key", &c->root_key }
+		{ "--root-key", &c->root_key }, { "--for", &c->address }
 	};
 	const char *value;
 	size_t n;
@@ -99,4 +104,70 @@ command_finish(struct command *c)
 	free(c->sets);
 	c->words = NULL;
 	c->sets = NULL;
+}
+
+int
+command_fail(enum ll_result r, const char *words)
+{
+	char *clean = NULL;
+
+	if (words[0] != '\0' && clean_text(words, strlen(words), CLEAN_LINE,
+	    &clean) == LL_OK)
+		fprintf(stderr, "letterlock: %s\n", clean);
+	free(clean);
+	return ll_result_exit(r);
+}
+
+static enum ll_result
+read_all(FILE *in, size_t max, uint8_t **data_r, size_t *len_r)
+{
+	uint8_t *data = malloc(max + 1);
+	size_t n;
+
+	if (data == NULL)
+		return LL_NOMEM;
+	n = fread(data, 1, max + 1, in);
+	if (ferror(in) || n > max) {
+		free(data);
+		return n > max ? LL_TOOBIG : LL_IO;
+	}
+	*data_r = data;
+	*len_r = n;
+	return LL_OK;
+}
+
+enum ll_result
+command_read(const char *path, size_t max, uint8_t **data_r, size_t *len_r,
+    char *why)
+{
+	const bool standard = strcmp(path, "-") == 0;
+	FILE *in = standard ? stdin : fopen(path, "re");
+	enum ll_result r = LL_IO;
+
+	*data_r = NULL;
+	*len_r = 0;
+	if (in != NULL)
+		r = read_all(in, max, data_r, len_r);
+	if (r)
+		(void)snprintf(why, CONFIG_WHY, "%.900s: %s", path,
+		    r == LL_IO ? strerror(errno) : r == LL_TOOBIG ?
+		    "larger than such a file is" : ll_result_text(r));
+	if (in != NULL && !standard)
+		(void)fclose(in);
+	return r == LL_IO ? LL_DENIED : r;
+}
+
+enum ll_result
+command_root(struct command *c, struct config *config_r,
+    struct secret *root_r, char *why)
+{
+	char path[FILE_PATH_MAX];
+	enum ll_result r;
+
+	memset(config_r, 0, sizeof(*config_r));
+	*root_r = (struct secret)SECRET_NONE;
+	r = file_path(c->local.data, "letterlock.conf", path);
+	if (r == LL_OK)
+		r = config_load(config_r, path, why);
+	return r ? r : root_load(config_r, root_r, why);
 }

@@ -6,6 +6,8 @@
 
 #include <stdbool.h>
 
+#include "keys/secret.h"
+#include "server/config.h"
 #include "server/local.h"
 
 struct command {
@@ -13,7 +15,7 @@ struct command {
 	bool json;
 	bool root_passphrase;
 	bool without_root;
-	const char *org, *password_file, *totp_secret, *root_key;
+	const char *org, *password_file, *totp_secret, *root_key, *address;
 	const char **sets;       /* --set KEY=VALUE, NULL at the end */
 	char **words;            /* the rest, in order */
 	int count;
@@ -21,7 +23,7 @@ struct command {
 
 struct command_row {
 	const char *name;
-	int words;               /* its own included */
+	int words;               /* its own included; 0: it counts them */
 	int (*run)(struct command *c);
 	const char *usage;
 };
@@ -31,5 +33,16 @@ struct command_row {
  * directory's name is too long, or there is no word. */
 bool command_parse(struct command *c, int argc, char **argv);
 void command_finish(struct command *c);
+
+/* Says words on standard error (cleaned; "" when they were said) and gives the
+ * exit code of r. */
+int command_fail(enum ll_result r, const char *words);
+/* Reads a file, or standard input for "-", whole: at most max bytes.  why
+ * (CONFIG_WHY bytes) has a line on failure.  The caller frees. */
+LL_MUST enum ll_result command_read(const char *path, size_t max,
+    uint8_t **data_r, size_t *len_r, char *why);
+/* Loads the configuration and the root secret of the data directory. */
+LL_MUST enum ll_result command_root(struct command *c, struct config *config_r,
+    struct secret *root_r, char *why);
 
 #endif

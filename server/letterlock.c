@@ -10,9 +10,11 @@
 
 #include "keys/totp.h"
 #include "server/archive.h"
+#include "server/cacommand.h"
 #include "server/command.h"
 #include "server/enrol.h"
 #include "server/file.h"
+#include "server/keycommand.h"
 #include "server/mailkey.h"
 #include "server/proc.h"
 #include "server/setup.h"
@@ -22,14 +24,6 @@
 
 #define STOP_WAIT_MS 80000
 #define STOP_STEP_US 20000
-
-static int
-complain(enum ll_result r, const char *words)
-{
-	if (words[0] != '\0')
-		fprintf(stderr, "letterlock: %s\n", words);
-	return ll_result_exit(r);
-}
 
 /* --- init --- */
 
@@ -88,7 +82,7 @@ run_init(struct command *c)
 	enum ll_result r;
 
 	if (c->org == NULL)
-		return complain(LL_USAGE, "init: --org NAME is missing");
+		return command_fail(LL_USAGE, "init: --org NAME is missing");
 	r = proc_memlock(why);
 	if (r == LL_OK && c->root_passphrase) {
 		r = ask_root_passphrase(&passphrase, why);
@@ -98,7 +92,8 @@ run_init(struct command *c)
 		r = setup_run(&s, why);
 	secret_finish(&passphrase);
 	if (r)
-		return complain(r, why[0] != '\0' ? why : ll_result_text(r));
+		return command_fail(r, why[0] != '\0' ? why :
+		    ll_result_text(r));
 	print_setup(&s, c->json);
 	sodium_memzero(s.root, sizeof(s.root));
 	return fflush(stdout) == 0 ? 0 : 1;
@@ -234,7 +229,7 @@ run_verb(struct command *c)
 	if (r == LL_OK)
 		r = local_open(&c->local, why);
 	if (r) {
-		code = complain(r, why);
+		code = command_fail(r, why);
 		goto out;
 	}
 	v.store = e.store = c->local.store;
@@ -261,17 +256,17 @@ run_stop(struct command *c)
 	(void)signal(SIGPIPE, SIG_IGN);
 	r = local_control(&c->local);
 	if (r == LL_NOTFOUND)
-		return complain(LL_DENIED, "no letterlockd runs there");
+		return command_fail(LL_DENIED, "no letterlockd runs there");
 	if (r == LL_OK)
 		r = msg_create(MSG_REQUEST, OP_STOP_SERVER, &m);
 	if (r == LL_OK)
 		r = chan_ask(c->local.control, m, NULL, NULL, 0);
 	local_close(&c->local);
 	if (r)
-		return complain(r, ll_result_text(r));
+		return command_fail(r, ll_result_text(r));
 	while (!local_is_free(&c->local)) {
 		if (loop_now_ms() > end)
-			return complain(LL_BUSY, "it has not stopped yet");
+			return command_fail(LL_BUSY, "it has not stopped yet");
 		(void)usleep(STOP_STEP_US);
 	}
 	return 0;
@@ -288,7 +283,7 @@ run_backup(struct command *c)
 		r = archive_backup(&c->local, c->words[1],
 		    !c->without_root, why);
 	local_close(&c->local);
-	return r ? complain(r, why) : 0;
+	return r ? command_fail(r, why) : 0;
 }
 
 static int
@@ -299,7 +294,8 @@ run_restore(struct command *c)
 
 	r = archive_restore(&c->local, c->words[1], c->root_key, why);
 	if (r)
-		return complain(r, why[0] != '\0' ? why : ll_result_text(r));
+		return command_fail(r, why[0] != '\0' ? why :
+		    ll_result_text(r));
 	fputs(why, stderr);
 	return 0;
 }
@@ -313,6 +309,8 @@ static const struct command_row rows[] = {
 	{ "stop", 1, run_stop, "stop" },
 	{ "backup", 2, run_backup, "backup PATH [--without-root]" },
 	{ "restore", 2, run_restore, "restore PATH [--root-key FILE]" },
+	{ "ca", 0, cacommand_run, NULL },
+	{ "key", 0, keycommand_run, NULL },
 	{ NULL, 0, NULL, NULL }
 };
 
@@ -323,7 +321,10 @@ show_usage(FILE *out)
 
 	fputs("usage: letterlock [--data DIR] COMMAND [--json]\n", out);
 	for (i = 0; rows[i].name != NULL; i++)
-		fprintf(out, "  %s\n", rows[i].usage);
+		if (rows[i].usage != NULL)
+			fprintf(out, "  %s\n", rows[i].usage);
+	cacommand_help(out, "  ");
+	keycommand_help(out, "  ");
 	adminverb_help(out, "  ");
 	fputs("  user add ... --password-file FILE --totp-secret BASE32\n",
 	    out);
@@ -347,12 +348,12 @@ main(int argc, char **argv)
 		if (strcmp(rows[i].name, c.words[0]) == 0)
 			break;
 	if (rows[i].name != NULL)
-		code = c.count == rows[i].words ? rows[i].run(&c) :
-		    show_usage(stderr);
+		code = rows[i].words == 0 || c.count == rows[i].words ?
+		    rows[i].run(&c) : -1;
 	else if (adminverb_knows(c.count, c.words))
 		code = run_verb(&c);
 	else
 		code = show_usage(stderr);
 	command_finish(&c);
-	return code;
+	return code < 0 ? show_usage(stderr) : code;
 }

@@ -10,9 +10,9 @@ OBJS_letterlockd = $(OBJS_daemon) $(addprefix server/,letterlockd.o \
 
 PROGRAMS += letterlock
 OBJS_letterlock = $(OBJS_daemon) $(addprefix server/,letterlock.o \
-  archive.o cert.o command.o copy.o enrol.o enrol_answer.o local.o mailkey.o \
-  parser.o setup.o)
-LIBS_letterlock = -ljansson -lgnutls
+  archive.o ca.o ca_issue.o cacommand.o cert.o command.o copy.o enrol.o enrol_answer.o \
+  keycommand.o local.o mailkey.o parser.o setup.o trust.o)
+LIBS_letterlock = -ljansson -lgnutls -lcrypto
 
 OBJS_test_config = server/config.o server/config_type.o server/net.o
 OBJS_test_limits = server/limits.o $(OBJS_test_config)
