@@ -9,7 +9,9 @@
 #include "server/sftp_stream.h"
 #include "store/draft.h"
 #include "store/mail.h"
+#include "store/opened.h"
 
+#define HELD_MAX OPENED_FILE_MAX
 #define WORDS_ROOM 200
 #define MEDIA_TYPE "application/octet-stream"
 
@@ -19,12 +21,18 @@ struct sftp_box {
 	 * each file, and each time the agent would have to open it. */
 	bool has_mail;
 	struct mail mail;
+	/* Its files, when it came as mail: letterlock-parse has told them. */
+	struct sftp_listing files;
+	uint32_t *numbers;           /* of their parts */
+	uint64_t held;               /* bytes of open files of such mail */
 	char words[WORDS_ROOM];
 };
 
-/* A file is the one or the other. */
+/* A file is the one or the other, or all of it is here (plain). */
 struct sftp_file {
 	bool writing;
+	uint8_t *plain;
+	size_t plain_len;
 	bool begun, attached;        /* a blob is open; it is in the draft */
 	struct sftp_reader reader;
 	struct sftp_writer writer;
@@ -126,6 +134,87 @@ forget_mail(struct sftp_box *b)
 	if (b->has_mail)
 		mail_finish(&b->mail);
 	b->has_mail = false;
+	free(b->files.entries);
+	free(b->numbers);
+	b->files.entries = NULL;
+	b->numbers = NULL;
+	b->files.count = 0;
+}
+
+/* What letterlock-parse finds in it, asked once. */
+static enum ll_result
+look_inside(struct sftp_box *b)
+{
+	struct opened o;
+	enum ll_result r;
+
+	if (b->numbers)
+		return LL_OK;
+	r = opened_read(b->desk, &b->mail, &o);
+	if (r)
+		return r;
+	b->files.entries = calloc(o.file_count + 1,
+	    sizeof(*b->files.entries));
+	b->numbers = calloc(o.file_count + 1, sizeof(*b->numbers));
+	if (!b->files.entries || !b->numbers)
+		r = LL_NOMEM;
+	for (size_t i = 0; r == LL_OK && i < o.file_count; i++) {
+		struct sftp_entry *e = &b->files.entries[i];
+
+		snprintf(e->name, sizeof(e->name), "%s", o.files[i].name);
+		e->bytes = o.files[i].bytes;
+		e->time = b->mail.row.envelope.date;
+		b->numbers[i] = o.files[i].number;
+		b->files.count++;
+	}
+	opened_finish(&o);
+	if (r)
+		forget_mail(b);
+	return r;
+}
+
+static enum ll_result
+list_inside(struct sftp_box *b, struct sftp_listing *listing_r)
+{
+	enum ll_result r = look_inside(b);
+
+	if (r)
+		return r;
+	listing_r->entries = calloc(b->files.count + 1,
+	    sizeof(*listing_r->entries));
+	if (!listing_r->entries)
+		return LL_NOMEM;
+	memcpy(listing_r->entries, b->files.entries,
+	    b->files.count * sizeof(*listing_r->entries));
+	listing_r->count = b->files.count;
+	return LL_OK;
+}
+
+/* Opened whole before the first byte goes out: what could not be opened to its
+ * end is not given. */
+static enum ll_result
+open_inside(struct sftp_box *b, const char *name, struct sftp_file *file,
+    uint64_t *bytes_r)
+{
+	enum ll_result r = look_inside(b);
+	size_t i = 0;
+
+	if (r)
+		return r;
+	while (i < b->files.count &&
+	    strcmp(b->files.entries[i].name, name) != 0)
+		i++;
+	if (i == b->files.count)
+		return LL_NOTFOUND;
+	if (b->files.entries[i].bytes > HELD_MAX - b->held)
+		return LL_BUSY;
+	r = opened_file(b->desk, &b->mail, b->numbers[i], &file->plain,
+	    &file->plain_len);
+	if (r)
+		return r;
+	b->held += file->plain_len;
+	*bytes_r = file->plain_len;
+	return LL_OK;
 }
 
 static enum ll_result
@@ -180,6 +269,8 @@ list_mail(struct sftp_box *b, const struct sftp_path *path,
 
 	if (r)
 		return r;
+	if (opened_object(e) > 0)
+		return list_inside(b, listing_r);
 	listing_r->entries = calloc(e->object_count + 1,
 	    sizeof(*listing_r->entries));
 	if (!listing_r->entries)
@@ -330,6 +421,11 @@ box_close(void *ctx, struct sftp_file *file)
 		sftp_writer_finish(&file->writer);
 	else
 		sftp_reader_finish(&file->reader);
+	if (file->plain) {
+		explicit_bzero(file->plain, file->plain_len);
+		((struct sftp_box *)ctx)->held -= file->plain_len;
+	}
+	free(file->plain);
 	free(file);
 }
 
@@ -346,6 +442,13 @@ box_open_read(void *ctx, const struct sftp_path *path,
 	if (!file)
 		return LL_NOMEM;
 	file->reader.fd = -1;
+	if (path->box == SFTP_BOX_MESSAGE) {
+		r = look_at_mail(b, path->id);
+		if (r == LL_OK && opened_object(&b->mail.row.envelope) > 0)
+			r = open_inside(b, path->name, file, bytes_r);
+		if (r || file->plain)
+			goto out;
+	}
 	r = path->box == SFTP_BOX_MESSAGE ?
 	    pick_from_mail(b, path, &file->reader, &key, bytes_r) :
 	    pick_from_draft(b, path, &file->reader, &key, bytes_r);
@@ -353,6 +456,7 @@ box_open_read(void *ctx, const struct sftp_path *path,
 		r = open_object(b, &file->reader);
 	if (r == LL_OK)
 		r = sftp_reader_begin(&file->reader, &key);
+out:
 	secret_finish(&key);
 	if (r)
 		box_close(b, file);
@@ -365,7 +469,17 @@ static enum ll_result
 box_read(void *ctx, struct sftp_file *file, uint64_t offset, uint8_t *data,
     size_t len, size_t *got_r)
 {
+	size_t left;
+
 	(void)ctx;
+	if (file->plain) {
+		left = offset < file->plain_len ? file->plain_len -
+		    (size_t)offset : 0;
+		*got_r = len < left ? len : left;
+		if (*got_r > 0)
+			memcpy(data, file->plain + offset, *got_r);
+		return LL_OK;
+	}
 	return sftp_reader_read(&file->reader, offset, data, len, got_r);
 }
 

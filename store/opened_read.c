@@ -5,6 +5,7 @@
  */
 #include "store/opened.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,8 @@
 #include "store/keyring.h"
 
 #define WIRE_MS 130000           /* the session ends it after 120 s */
+#define TURN_TRIES 50            /* waits for one of the session's few */
+#define TURN_MS 200
 #define PEERS_MAX 16
 #define KEPT_EACH (1u << 20)     /* of an output, which may be no text */
 #define KEPT_ALL (8u << 20)
@@ -290,13 +293,28 @@ ask(struct desk *d, const struct mail *m, const struct parse_wire *w,
 	return r ? r : (*broke_r = parse_put(w, 'E', NULL, 0), LL_OK);
 }
 
+static enum ll_result
+start(struct desk *d, int *fd_r)
+{
+	static const enum parse_format own[] = { PARSE_OPENPGP, PARSE_SMIME };
+	enum ll_result r;
+	unsigned n;
+
+	for (n = 0; n < TURN_TRIES; n++) {
+		r = desk_parse(d, PARSE_OPEN, own, 2, fd_r);
+		if (r != LL_BUSY)
+			return r;
+		(void)poll(NULL, 0, TURN_MS);
+	}
+	return LL_BUSY;
+}
+
 /* Runs OPEN once.  LL_OK: *answer_r (finished by the caller, always) and
  * *broke_r say how it went. */
 static enum ll_result
 run(struct desk *d, const struct mail *m, struct keeping *k,
     struct sender_keys *s, struct tlv_out *answer_r, enum ll_result *broke_r)
 {
-	static const enum parse_format own[] = { PARSE_OPENPGP, PARSE_SMIME };
 	struct parse_wire w = { -1, WIRE_MS };
 	struct tlv_out job;
 	enum ll_result r, wire;
@@ -307,7 +325,7 @@ run(struct desk *d, const struct mail *m, struct keeping *k,
 	tlv_out_init(&job, PARSE_JOB_MAX);
 	r = make_job(d, m, &job, s);
 	if (r == LL_OK)
-		r = desk_parse(d, PARSE_OPEN, own, 2, &w.fd);
+		r = start(d, &w.fd);
 	if (r == LL_OK)
 		r = ask(d, m, &w, &job, broke_r);
 	if (r == LL_OK) {

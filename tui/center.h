@@ -86,7 +86,8 @@ struct center_row {
 	char *from_name;             /* shown name, "" for none */
 	char **to; size_t to_count;  /* to and cc addresses */
 	char *subject;
-	size_t attachments;
+	size_t attachments;          /* is_mail: not known before it is opened */
+	bool is_mail;                /* it came in as mail */
 };
 
 struct center_list {
@@ -120,6 +121,29 @@ struct center_attachment {
 	char *path;                  /* for scp/sftp: "/m/ID/name" */
 };
 
+/* A place in the body where something begins that is not what came before. */
+struct center_section {
+	size_t at;                   /* in body */
+	char *title;                 /* our words, to stand where no body can */
+};
+
+/* What there is to say about a message that came in as mail.  All of it is to
+ * be shown outside the message area. */
+struct center_opened {
+	bool opened;                 /* false: sealed as it came, one file */
+	char *reason;                /* why the signature counts, or not; why it
+	                                was not opened: a sentence */
+	char *encrypted;             /* how; "": it was not */
+	char *fingerprint;           /* of the key that signed, "" for none */
+	char *parts;                 /* which parts are signed: "all", "none",
+	                                "1 of 3: ..." */
+	bool subject_outside;        /* the subject was not protected */
+	bool no_quote;               /* its text must not go into an answer by
+	                                itself */
+	char **notes; size_t note_count;  /* further sentences */
+	struct center_section *sections; size_t section_count;
+};
+
 struct center_message {
 	struct center_row row;
 	struct id reply_to;          /* zero: none */
@@ -131,9 +155,14 @@ struct center_message {
 	char *signer;                /* address; not valid: who should have
 	                                signed, "" when it came by a link */
 	struct center_attachment *attachments; size_t attachment_count;
+	struct center_opened mail;     /* when row.is_mail; there signer is who
+	                                holds the key that signed, "" for none;
+	                                valid: one good signature by a checked
+	                                key of the sender covers all */
 };
 
-/* Fetches, opens, verifies.  LL_GONE: withdrawn or expired.  LL_AUTH: sealed
+/* Fetches, opens, verifies.  A mail that can't be opened is no failure: see
+ * center_opened.  LL_GONE: withdrawn or expired.  LL_AUTH: sealed
  * for an older key of one's own, or damaged. */
 LL_MUST enum ll_result center_message(struct center *c, const struct id *id,
     struct center_message *m_r);

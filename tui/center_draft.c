@@ -111,6 +111,14 @@ reply_recipients(const struct center_message *m, const char *self, bool all,
 	return r;
 }
 
+/* Text that may have been changed on the way, or that nobody could open, goes
+ * into no answer by itself: an answer may go to where the change wants it. */
+static bool
+may_quote(const struct center_message *m)
+{
+	return !m->row.is_mail || !m->mail.no_quote;
+}
+
 enum ll_result
 center_reply(struct center *c, const struct center_message *m, bool all,
     struct draft *d_r)
@@ -126,7 +134,7 @@ center_reply(struct center *c, const struct center_message *m, bool all,
 	r = reply_recipients(m, center_self(c)->email, all, d_r);
 	if (r == LL_OK)
 		r = reply_subject(m, d_r);
-	if (r == LL_OK)
+	if (r == LL_OK && may_quote(m))
 		r = reply_body(m, d_r);
 	if (r)
 		draft_finish(d_r);

@@ -4,6 +4,7 @@
 #include <sodium.h>
 
 #include "keys/clean.h"
+#include "store/opened.h"
 #include "tui/center_part.h"
 
 /* --- rows --- */
@@ -75,7 +76,8 @@ row_fill(const struct mail_row *m, struct center_row *row_r)
 	if (r == LL_OK)
 		r = add_cleaned(&row_r->to, &row_r->to_count, e->cc,
 		    e->cc_count);
-	if (e->object_count > 0)
+	row_r->is_mail = m->result == LL_OK && opened_object(e) > 0;
+	if (e->object_count > 0 && !row_r->is_mail)
 		row_r->attachments = e->object_count - 1;
 	if (r)
 		row_finish(row_r);
@@ -251,6 +253,7 @@ center_message_finish(struct center_message *m)
 		free(m->attachments[i].path);
 	}
 	free(m->attachments);
+	center_opened_finish(&m->mail);
 	memset(m, 0, sizeof *m);
 }
 
@@ -353,6 +356,19 @@ fill_body(struct center *c, const struct mail *mail,
 	return r;
 }
 
+/* What was written here, or by a web link. */
+static enum ll_result
+fill_own(struct center *c, const struct mail *mail, struct center_message *m)
+{
+	enum ll_result r;
+
+	m->valid = mail->valid;
+	r = center_clean(mail_signer(mail), CLEAN_LINE, &m->signer);
+	if (r == LL_OK)
+		r = fill_attachments(mail, m);
+	return r == LL_OK ? fill_body(c, mail, m) : r;
+}
+
 enum ll_result
 center_message(struct center *c, const struct id *id,
     struct center_message *m_r)
@@ -375,15 +391,11 @@ center_message(struct center *c, const struct id *id,
 		    e->to_count);
 	if (r == LL_OK)
 		r = add_cleaned(&m_r->cc, &m_r->cc_count, e->cc, e->cc_count);
-	if (r == LL_OK)
-		r = center_clean(mail_signer(&mail), CLEAN_LINE,
-		    &m_r->signer);
-	if (r == LL_OK)
-		r = fill_attachments(&mail, m_r);
-	if (r == LL_OK)
-		r = fill_body(c, &mail, m_r);
 	m_r->reply_to = e->reply_to;
-	m_r->valid = mail.valid;
+	if (r == LL_OK && m_r->row.is_mail)
+		r = center_opened_fill(c, &mail, m_r);
+	else if (r == LL_OK)
+		r = fill_own(c, &mail, m_r);
 	mail_finish(&mail);
 	if (r)
 		center_message_finish(m_r);

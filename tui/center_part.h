@@ -36,6 +36,15 @@ LL_MUST enum ll_result center_request(enum op op, const struct id *id,
 /* Frees a list of strings. */
 void center_free_list(char ***list, size_t *count);
 
+/* --- mail that came in (center_opened.c) --- */
+
+/* Body, attachments, subject, signature and m->mail, of a fetched message that
+ * came as mail (row.is_mail). */
+LL_MUST enum ll_result center_opened_fill(struct center *c,
+    const struct mail *mail, struct center_message *m);
+/* Wipes and frees m->mail. */
+void center_opened_finish(struct center_opened *m);
+
 /* --- links (center_link.c) --- */
 
 /* What a portal link is made for. */
@@ -87,7 +96,7 @@ void center_code_open(struct center *c, const struct id *message,
 const struct center_own *center_own_find(const struct center_owns *o,
     enum parse_format format);
 
-/* --- mails (center_mail.c) --- */
+/* --- mails (center_opened.c) --- */
 
 /* The mails of one message. */
 struct center_mails {

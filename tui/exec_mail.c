@@ -10,7 +10,7 @@
 static json_t *
 row_json(const struct center_row *row)
 {
-	return json_pack("{s:o,s:o,s:s,s:s,s:o,s:s,s:o,s:b,s:I}",
+	return json_pack("{s:o,s:o,s:s,s:s,s:o,s:s,s:o,s:b,s:I,s:b}",
 	    "id", exec_json_id(&row->id),
 	    "thread", exec_json_id(&row->thread),
 	    "folder", folder_name(row->folder),
@@ -19,7 +19,8 @@ row_json(const struct center_row *row)
 	    "subject", row->subject,
 	    "date", exec_json_time(row->time),
 	    "unread", (int)row->unread,
-	    "attachments", (json_int_t)row->attachments);
+	    "attachments", (json_int_t)row->attachments,
+	    "mail", (int)row->is_mail);
 }
 
 void
@@ -36,7 +37,8 @@ exec_print_row(FILE *out, const struct center_row *row, size_t n)
 	if (n)
 		(void)fprintf(out, "%3zu ", n);
 	(void)fprintf(out, "%.8s %c%c %.10s %.5s  %s%s  %s\n", id,
-	    row->unread ? 'N' : ' ', row->attachments ? '@' : ' ', when,
+	    row->unread ? 'N' : ' ', row->is_mail ? '*' :
+	    row->attachments ? '@' : ' ', when,
 	    when + 11, who, who != row->from && row->to_count > 1 ? ", ..." :
 	    "", row->result ? center_row_sentence(row->result) :
 	    row->subject);
@@ -179,113 +181,6 @@ exec_thread(struct verb_call *call)
 	r = put_rows(call, &l, SIZE_MAX, &n);
 	put_frame(call, "]}\n");
 	center_list_finish(&l);
-	return r;
-}
-
-/* --- show --- */
-
-static json_t *
-attachments_json(const struct center_message *m)
-{
-	json_t *list = json_array();
-	const struct center_attachment *a;
-	size_t i;
-
-	for (i = 0; list && i < m->attachment_count; i++) {
-		a = &m->attachments[i];
-		if (json_array_append_new(list, json_pack(
-		    "{s:i,s:s,s:I,s:s,s:s}", "n", (int)a->n, "name", a->name,
-		    "size", (json_int_t)a->bytes, "type", a->type, "path",
-		    a->path)) != 0) {
-			json_decref(list);
-			return NULL;
-		}
-	}
-	return list;
-}
-
-static json_t *
-message_json(const struct center_message *m)
-{
-	return json_pack("{s:o,s:o,s:s,s:o,s:o,s:s,s:o,s:s,s:{s:s,s:b},s:o}",
-	    "id", exec_json_id(&m->row.id),
-	    "thread", exec_json_id(&m->row.thread),
-	    "from", m->row.from,
-	    "to", exec_json_list(m->tos, m->tos_count),
-	    "cc", exec_json_list(m->cc, m->cc_count),
-	    "subject", m->row.subject,
-	    "date", exec_json_time(m->row.time),
-	    "body", m->body,
-	    "signature", "by", m->signer, "valid", (int)m->valid,
-	    "attachments", attachments_json(m));
-}
-
-static void
-print_list(FILE *out, const char *what, char *const *list, size_t count)
-{
-	size_t i;
-
-	if (count == 0)
-		return;
-	(void)fprintf(out, "%s: ", what);
-	for (i = 0; i < count; i++)
-		(void)fprintf(out, "%s%s", i ? ", " : "", list[i]);
-	(void)fputc('\n', out);
-}
-
-/* Message first, the rest last: who listens to it wants the words. */
-static void
-print_message(FILE *out, const struct center_message *m)
-{
-	char when[CENTER_TIME_TEXT], id[ID_TEXT + 1];
-	const struct center_attachment *a;
-	size_t i;
-
-	center_time_text(m->row.time, when);
-	id_text(&m->row.id, id);
-	(void)fprintf(out, "Subject: %s\n", m->row.subject);
-	if (*m->row.from_name)
-		(void)fprintf(out, "From: %s <%s>\n", m->row.from_name,
-		    m->row.from);
-	else
-		(void)fprintf(out, "From: %s\n", m->row.from);
-	print_list(out, "To", m->tos, m->tos_count);
-	print_list(out, "Cc", m->cc, m->cc_count);
-	(void)fprintf(out, "Date: %s\n\n%s", when, m->body);
-	if (m->body_len > 0 && m->body[m->body_len - 1] != '\n')
-		(void)fputc('\n', out);
-	(void)fputc('\n', out);
-	for (i = 0; i < m->attachment_count; i++) {
-		a = &m->attachments[i];
-		(void)fprintf(out, "Attachment %u: %s, %llu bytes, %s "
-		    "(sftp: %s)\n", a->n, a->name,
-		    (unsigned long long)a->bytes, a->type, a->path);
-	}
-	(void)fprintf(out, "Signature: %s%s\n", m->valid ? "good, by " :
-	    *m->signer ? "WRONG: not what was signed by " :
-	    "none: it came by a web link", m->signer);
-	(void)fprintf(out, "Id: %s\n", id);
-}
-
-enum ll_result
-exec_show(struct verb_call *call)
-{
-	struct center_message m;
-	struct id id;
-	enum ll_result r;
-
-	r = exec_id(call, &id);
-	if (r == LL_OK)
-		r = center_message(call->c, &id, &m);
-	if (r)
-		return r;
-	if (call->json)
-		r = exec_json(call, message_json(&m));
-	else
-		print_message(call->out, &m);
-	center_message_finish(&m);
-	call->shown = id;
-	call->was_shown = r == LL_OK;
 	return r;
 }
 

@@ -2,9 +2,10 @@
 PROGRAMS += letterlock-tui
 OBJS_center = tui/center.o tui/center_after.o tui/center_draft.o \
   tui/center_key.o tui/center_link.o tui/center_list.o tui/center_look.o \
-  tui/center_mail.o tui/center_own.o tui/center_plan.o tui/center_send.o
+  tui/center_mail.o tui/center_opened.o tui/center_own.o \
+  tui/center_plan.o tui/center_send.o
 OBJS_verbs = tui/exec.o tui/exec_admin.o tui/exec_after.o tui/exec_key.o \
-  tui/exec_mail.o tui/exec_plan.o tui/line_key.o \
+  tui/exec_mail.o tui/exec_show.o tui/exec_plan.o tui/line_key.o \
   tui/exec_send.o tui/line.o tui/line_enrol.o tui/line_write.o tui/split.o \
   tui/teletype.o tui/verb.o
 OBJS_letterlock-tui = tui/letterlock-tui.o $(OBJS_center) $(OBJS_verbs)

@@ -180,7 +180,7 @@ draw_row(const struct mailbox *m, int y, size_t i)
 	int x = 4;
 
 	(void)paint_format(y, 1, 3, style, "%c%c", r->unread ? 'N' : ' ',
-	    r->attachments ? '@' : ' ');
+	    r->is_mail ? '*' : r->attachments ? '@' : ' ');
 	words_date(r->time, date);
 	if (cols < 60) /* "11-23", or the year alone */
 		date[date[4] == '-' ? 4 : 5] = '\0';

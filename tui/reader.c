@@ -12,12 +12,12 @@
 #include "tui/paint.h"
 #include "tui/wrap.h"
 
-#define HEAD_ROWS 7             /* at most, with the rule below */
 #define SMALL_ROWS 16           /* windows with a shorter head */
+#define BAND_ROWS 8             /* at most, of what we say about a mail */
 
 struct reader {
 	struct center_message m;
-	struct { size_t at, end; } *rows;
+	struct { size_t at, end; const char *title; } *rows;
 	size_t row_count;           /* rows of the body */
 	size_t top;
 	int width;                  /* cells the rows are made for, 0: none */
@@ -42,24 +42,46 @@ drop_rows(struct reader *d)
 	d->width = 0;
 }
 
+/* One pass over the body; rows are counted when there is no place for them.
+ * A section's title is a row of its own. */
+static size_t
+lay_rows(struct reader *d, int width)
+{
+	const struct center_opened *o = &d->m.mail;
+	size_t at, end, next, n = 0, s = 0, stop;
+
+	for (at = 0; at < d->m.body_len || s < o->section_count; at = next) {
+		while (s < o->section_count && o->sections[s].at <= at) {
+			if (d->rows)
+				d->rows[n].title = o->sections[s].title;
+			s++;
+			n++;
+		}
+		if (at >= d->m.body_len)
+			break;
+		stop = s < o->section_count ? o->sections[s].at :
+		    d->m.body_len;
+		end = wrap_row(d->m.body, stop, at, width, &next);
+		if (d->rows) {
+			d->rows[n].at = at;
+			d->rows[n].end = end;
+		}
+		n++;
+	}
+	return n;
+}
+
 /* Where each row of the body begins and ends, in two passes. */
 static void
 make_rows(struct reader *d, int width)
 {
-	size_t at, end, next, n = 0, pass;
+	size_t n = 0, pass;
 
 	if (d->width == width)
 		return;
 	drop_rows(d);
 	for (pass = 0; pass < 2; pass++) {
-		for (n = 0, at = 0; at < d->m.body_len; n++, at = next) {
-			end = wrap_row(d->m.body, d->m.body_len, at, width,
-			    &next);
-			if (pass == 1) {
-				d->rows[n].at = at;
-				d->rows[n].end = end;
-			}
-		}
+		n = lay_rows(d, width);
 		if (pass == 0)
 			d->rows = calloc(n ? n : 1, sizeof(*d->rows));
 		if (!d->rows)
@@ -138,12 +160,74 @@ field(int *y, const char *name, enum paint_style style, const char *text)
 	++*y;
 }
 
+/* What we say about a mail: its words go over as many rows as they need. */
+struct band {
+	int rows;                   /* drawn, or only counted */
+	bool draw;
+	int y;
+	int below;                  /* most rows */
+};
+
+static void
+band_line(struct band *b, const char *name, enum paint_style style,
+    const char *text)
+{
+	const size_t len = strlen(text);
+	const int width = paint_cols() - 9;
+	size_t at = 0, end, next;
+
+	do {
+		if (b->rows == b->below)
+			return;
+		end = wrap_row(text, len, at, width > 2 ? width : 2, &next);
+		if (b->draw) {
+			(void)paint_format(b->y + b->rows, 0, 9, PAINT_BOLD,
+			    "%8s ", at == 0 ? name : "");
+			(void)paint_bytes(b->y + b->rows, 9, width, style,
+			    text + at, end - at);
+		}
+		b->rows++;
+		at = next;
+	} while (at < len);
+}
+
+/* Above the message area, where no message can write. */
+static int
+mail_band(const struct reader *d, int y, bool draw)
+{
+	const struct center_opened *o = &d->m.mail;
+	struct band b = { 0, draw, y, BAND_ROWS };
+	char text[1400];
+	size_t i;
+
+	if (paint_rows() < SMALL_ROWS)
+		b.below = 1;
+	(void)snprintf(text, sizeof(text), d->m.valid ? "by %s, and it holds."
+	    " %s%s%s" : *d->m.signer ? "NOT PROVEN (key of %s). %s%s%s" :
+	    "NOT PROVEN%s. %s%s%s", d->m.signer, o->reason,
+	    *o->fingerprint ? " Key " : "", o->fingerprint);
+	if (o->opened)
+		band_line(&b, "Signed", d->m.valid ? PAINT_GOOD : PAINT_WARN,
+		    text);
+	else
+		band_line(&b, "Sealed", PAINT_BAD, o->reason);
+	band_line(&b, "Came", PAINT_PLAIN, *o->encrypted ? o->encrypted :
+	    o->opened ? "as mail, not encrypted" : "as mail");
+	for (i = 0; i < o->note_count; i++)
+		band_line(&b, "Note", PAINT_WARN, o->notes[i]);
+	return b.rows;
+}
+
 /* Who signed, above the message area, where no message can write. */
 static void
 draw_signature(const struct reader *d, int *y)
 {
 	char text[420];
 
+	if (d->m.row.is_mail) {
+		*y += mail_band(d, *y, true);
+		return;
+	}
 	if (d->m.valid)
 		(void)snprintf(text, sizeof(text), "by %s, and it holds",
 		    d->m.signer);
@@ -178,7 +262,9 @@ draw_head(const struct reader *d, int y)
 		(void)snprintf(text, sizeof(text), "%s UTC", date);
 		field(&y, "Date", PAINT_PLAIN, text);
 	}
-	field(&y, "Subject", PAINT_BOLD, r->subject);
+	(void)snprintf(text, sizeof(text), "%s%s", r->is_mail &&
+	    d->m.mail.subject_outside ? "(not protected) " : "", r->subject);
+	field(&y, "Subject", PAINT_BOLD, text);
 	draw_signature(d, &y);
 	paint_rule(y++, 0, paint_cols(), is_own(d) ? "what you wrote" :
 	    "what the sender wrote");
@@ -221,10 +307,12 @@ draw_tail(const struct reader *d, int y, size_t n)
 static int
 body_top(const struct reader *d)
 {
-	int head = HEAD_ROWS - (d->m.cc_count == 0);
+	/* from, to, date, subject and the rule below */
+	int head = 5 + (d->m.cc_count > 0);
 
 	if (paint_rows() < SMALL_ROWS)
-		head = 4;
+		head = 3;
+	head += d->m.row.is_mail ? mail_band(d, 0, false) : 1;
 	return 1 + head;
 }
 
@@ -275,7 +363,9 @@ reader_draw(struct view *v)
 	y = draw_head(d, top);
 	paint_cursor(y, 0, true);
 	for (n = d->top; y < below; n++, y++) {
-		if (n < d->row_count) {
+		if (n < d->row_count && d->rows[n].title) {
+			paint_rule(y, 0, paint_cols(), d->rows[n].title);
+		} else if (n < d->row_count) {
 			paint_fence(y, 0);
 			(void)paint_bytes(y, 2, paint_cols() - 2, PAINT_PLAIN,
 			    d->m.body + d->rows[n].at,
