@@ -40,7 +40,7 @@ struct opened_part {
 	enum parse_what what;
 	uint32_t number;             /* of the output */
 	unsigned depth;
-	unsigned signature;          /* the one that covers it, from 1; 0: none */
+	unsigned signature;          /* that covers it, from 1; 0: none */
 	uint64_t bytes;
 	const char *name, *type;     /* "" for none */
 	char *text;                  /* all but files; NULL when too long */

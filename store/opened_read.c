@@ -231,30 +231,23 @@ put_peers(struct desk *d, const char *from, struct tlv_out *job,
 }
 
 static enum ll_result
-put_authorities(struct desk *d, struct tlv_out *job)
-{
-	struct tlv_out all;
-	enum ll_result r = keyring_authorities(d, &all);
-
-	if (r == LL_OK)
-		tlv_put_raw(job, all.data, all.len);
-	tlv_out_finish(&all);
-	return r;
-}
-
-static enum ll_result
 make_job(struct desk *d, const struct mail *m, struct tlv_out *job,
     struct sender_keys *s)
 {
 	const char *from = m->row.envelope.from;
+	struct tlv_out authorities;
 	enum ll_result r;
 
 	tlv_put_u64(job, PARSE_F_JOB, PARSE_OPEN);
 	if (*from)
 		tlv_put_text(job, PARSE_F_ADDRESS, from);
 	r = put_peers(d, from, job, s);
+	if (r)
+		return r;
+	r = keyring_authorities(d, &authorities);
 	if (r == LL_OK)
-		r = put_authorities(d, job);
+		tlv_put_raw(job, authorities.data, authorities.len);
+	tlv_out_finish(&authorities);
 	return r == LL_OK ? job->err : r;
 }
 

@@ -86,7 +86,7 @@ struct center_row {
 	char *from_name;             /* shown name, "" for none */
 	char **to; size_t to_count;  /* to and cc addresses */
 	char *subject;
-	size_t attachments;          /* is_mail: not known before it is opened */
+	size_t attachments;          /* is_mail: 0 until it is opened */
 	bool is_mail;                /* it came in as mail */
 };
 

@@ -335,25 +335,23 @@ keep_found(struct center *c, const struct opened *o, const char *from)
 {
 	const struct opened_found *f;
 	struct inspection seen;
-	struct msg *authorities;
+	struct tlv_out authorities;
 	enum ll_result r;
-	size_t i, n;
+	size_t i;
 
-	if (o->found_count == 0 || keyring_authorities(c->desk, &authorities))
+	if (o->found_count == 0)
 		return;
-	for (i = 0; i < o->found_count; i++) {
+	r = keyring_authorities(c->desk, &authorities);
+	for (i = 0; r == LL_OK && i < o->found_count; i++) {
 		f = &o->found[i];
-		r = keyring_inspect(c->desk, from, f->key, f->len,
-		    authorities, &seen);
-		for (n = 0; r == LL_OK && n < seen.count; n++)
-			if (seen.keys[n].result == LL_OK)
-				(void)!keyring_add(c->desk, from,
-				    &seen.keys[n], f->source ==
-				    PARSE_S_SIGNER ? KEY_SIGNED_MAIL :
-				    KEY_AUTOCRYPT, NULL);
+		if (keyring_inspect(c->desk, from, f->key, f->len,
+		    &authorities, &seen) == LL_OK)
+			(void)!keyring_add(c->desk, from, &seen, f->source ==
+			    PARSE_S_SIGNER ? KEY_SIGNED_MAIL : KEY_AUTOCRYPT,
+			    NULL);
 		inspect_finish(&seen);
 	}
-	msg_destroy(authorities);
+	tlv_out_finish(&authorities);
 }
 
 /* --- the whole --- */
