@@ -1,395 +1,266 @@
 /*
- * letterlock-relay - hands notifications to the mail server next door.
+ * letterlock-relay - hands mail to other mail servers, and looks up what is
+ * known outside: keys, policies.
  *
  * Holds the queue key and nothing else of worth; the only program with
- * libcurl.  One lease at a time: rows are opened, handed over and their
- * outcome recorded, one by one.  Killed between the two it repeats a row, with
- * the same Message-ID.
+ * libcurl.  One loop in which nothing is waited for; what can only be waited
+ * for (names, web servers) runs in a few threads, which see no mail.
  */
-#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <time.h>
+#include <unistd.h>
 
-#include <sodium.h>
-
+#include "keys/clean.h"
 #include "keys/sandbox.h"
 #include "server/child.h"
 #include "server/exitcode.h"
-#include "server/relay_queue.h"
-#include "server/relay_send.h"
+#include "server/relay_find.h"
+#include "server/relay_run.h"
 #include "store/loop.h"
 
-#define LEASE_ROWS 8
-#define LEASE_SAFE_MS 25000        /* a hand-over may still take 90 of 120 s */
-#define STORE_MS 20000
-#define IDLE_MAX_MS 60000
-#define AGAIN_MS 1000
+#define THREADS 4
 
-/* The resolver and libcurl read these; nothing is written, unless the relay is
- * a directory. */
+/* The resolver, libcurl and OpenSSL read the files; nothing is written, unless
+ * the relay is a directory. */
 static const struct sandbox relay_sandbox = {
 	.program = "letterlock-relay",
 	.calls = SANDBOX_BASE | SANDBOX_THREADS | SANDBOX_READ | SANDBOX_NET |
 	    SANDBOX_SOCKOPT | SANDBOX_SOCKPAIR,
-	.open_files = 64,
+	.open_files = 512,
 };
 
+/* A directory, and nothing is looked up. */
 static const struct sandbox relay_dir_sandbox = {
 	.program = "letterlock-relay",
 	.calls = SANDBOX_BASE | SANDBOX_FILES,
-	.open_files = 32,
+	.open_files = 64,
+};
+
+/* A directory, and lookups. */
+static const struct sandbox relay_both_sandbox = {
+	.program = "letterlock-relay",
+	.calls = SANDBOX_BASE | SANDBOX_THREADS | SANDBOX_READ | SANDBOX_NET |
+	    SANDBOX_SOCKOPT | SANDBOX_SOCKPAIR | SANDBOX_FILES,
+	.open_files = 512,
 };
 
 struct relay {
 	struct child child;
-	struct chan *store;
+	struct loop *loop;
+	struct relay_store *store;
 	struct secret root;
-	struct relay_way *way;
-	struct mail_settings mail;
-	bool stop, due, more;
-	uint64_t next_ms;          /* when to look again */
-	uint64_t key_day;          /* pairs exist for this day and the next */
+	struct relay_smart *smart;
+	struct relay_run *run;
+	/* lookups */
+	bool looks;
+	struct relay_dns *dns;
+	struct wire_trust *trust;
+	struct relay_find *find;
 };
+
+static void
+store_event(void *arg, enum op op)
+{
+	struct relay *x = arg;
+
+	if (op == OP_EVENT_QUEUE)
+		run_due(x->run);
+	else if (op == OP_EVENT_FIND && x->find != NULL)
+		relay_find_due(x->find);
+}
+
+static void
+store_attached(void *arg)
+{
+	struct relay *x = arg;
+
+	run_attached(x->run);
+	if (x->find != NULL)
+		relay_find_due(x->find);
+}
 
 static void
 take_store(struct relay *x, struct msg *m)
 {
 	int fd = msg_take_fd(m, 0);
 
-	chan_destroy(x->store);
-	x->store = NULL;
-	if (fd >= 0 && chan_create(fd, &x->store) == LL_OK) {
-		x->due = true;
-		x->key_day = 0;
-	}
+	if (fd >= 0 && store_attach(x->store, fd) != LL_OK)
+		fprintf(stderr, "letterlock-relay: the store's channel is no "
+		    "good\n");
 }
 
-/* letterlockd's messages; false when it is gone. */
-static bool
-from_daemon(struct relay *x)
+/* letterlockd's messages; its end is ours. */
+static void
+from_daemon(void *arg, int fd, short revents)
 {
+	struct relay *x = arg;
 	struct msg *m = NULL;
 	enum ll_result r;
 
+	(void)fd;
+	(void)revents;
 	while ((r = chan_recv(x->child.daemon, &m)) == LL_OK) {
 		if (msg_op(m) == OP_NEW_STORE)
 			take_store(x, m);
 		/* A new configuration is taken up by a new process: this one
 		 * can no longer read a password file. */
 		else if (msg_op(m) == OP_STOP || msg_op(m) == OP_RELOAD)
-			x->stop = true;
+			run_stop(x->run);
 		msg_destroy(m);
 	}
-	return r == LL_AGAIN;
+	if (r == LL_AGAIN)
+		return;
+	loop_fd_remove(x->loop, chan_fd(x->child.daemon));
+	loop_stop(x->loop);
 }
 
-/* Looks at the control channel without waiting, between two hand-overs. */
-static bool
-may_go_on(struct relay *x)
-{
-	if (!from_daemon(x))
-		x->stop = true;
-	return !x->stop && x->store != NULL;
-}
+/* --- lookups --- */
 
 static void
-lost_store(struct relay *x)
+find_ready(void *arg, int fd, short revents)
 {
-	chan_destroy(x->store);
-	x->store = NULL;
+	struct relay *x = arg;
+
+	(void)fd;
+	(void)revents;
+	relay_find_ready(x->find);
 }
 
-/* Asks the store; a channel that broke is dropped until a new one comes. */
-static enum ll_result
-ask(struct relay *x, struct msg *request, struct msg **reply_r)
+struct find_ask {
+	find_done_fn *done;
+	void *arg;
+};
+
+static void
+find_answered(void *arg, enum ll_result r, struct msg **reply)
 {
-	struct msg *reply = NULL;
+	struct find_ask *a = arg;
+
+	a->done(a->arg, reply != NULL ? *reply : NULL);
+	if (reply != NULL)
+		*reply = NULL;
+	free(a);
+	(void)r;
+}
+
+static enum ll_result
+find_ask(void *ctx, struct msg *request, find_done_fn *done, void *arg)
+{
+	struct relay *x = ctx;
+	struct find_ask *a = malloc(sizeof(*a));
 	enum ll_result r;
 
-	if (x->store == NULL) {
+	if (a == NULL) {
 		msg_destroy(request);
-		return LL_EOF;
+		return LL_NOMEM;
 	}
-	r = chan_call(x->store, request, STORE_MS, &reply);
-	if (r != LL_OK) {
-		lost_store(x);
-		return LL_EOF;
-	}
-	r = msg_result(reply);
-	if (r == LL_OK && reply_r != NULL)
-		*reply_r = reply;
-	else
-		msg_destroy(reply);
+	a->done = done;
+	a->arg = arg;
+	r = store_ask(x->store, request, find_answered, a);
+	if (r != LL_OK)
+		free(a);
 	return r;
 }
 
-/* Today's and tomorrow's key pairs; the store keeps the first of a day. */
 static enum ll_result
-provide_keys(struct relay *x)
+set_up_lookups(struct relay *x, const char **why_r)
 {
-	uint64_t today = (uint64_t)time(NULL) / QUEUE_DAY_SECS, day;
-	struct msg *m = NULL;
+	struct net_list networks;
+	struct find_settings s;
 	enum ll_result r;
 
-	if (x->key_day == today)
-		return LL_OK;
-	for (day = today; day <= today + 1; day++) {
-		r = queue_key_request(&x->root, day, &m);
-		if (r != LL_OK)
-			return r;
-		r = ask(x, m, NULL);
-		if (r != LL_OK && r != LL_CONFLICT && r != LL_USED)
-			return r;
-	}
-	x->key_day = today;
-	return LL_OK;
-}
-
-static enum ll_result
-record(struct relay *x, struct tlv_view row, const struct relay_outcome *o)
-{
-	struct msg *m = NULL;
-	struct id id;
-	enum ll_result r;
-
-	if (!view_id(row, F_QUEUE_ID, &id))
-		return LL_PROTO;
-	r = msg_create(MSG_REQUEST, OP_QUEUE_RESULT, &m);
+	*why_r = "find_networks is a list of networks";
+	r = net_list_parse(child_config(&x->child, "find_networks"),
+	    &networks);
+	if (r == LL_OK)
+		r = dns_open(child_config(&x->child, "dns_server"),
+		    child_config(&x->child, "dns_anchor"), &networks, &x->dns,
+		    why_r);
 	if (r != LL_OK)
 		return r;
-	msg_put_id(m, F_QUEUE_ID, &id);
-	msg_put_u64(m, F_STATE, o->outcome);
-	msg_put_text(m, F_DETAIL, o->words);
-	return ask(x, m, NULL);
-}
-
-/* The finished mail of a row, from the store. */
-static enum ll_result
-open_mail(struct relay *x, struct tlv_view row, const struct queue_mail *mail,
-    struct relay_stream **s_r)
-{
-	struct msg *m = NULL, *reply = NULL;
-	const uint8_t *data;
-	struct id id;
-	size_t len = 0;
-	enum ll_result r;
-	int fd;
-
-	if (!view_id(row, F_QUEUE_ID, &id))
-		return LL_PROTO;
-	r = msg_create(MSG_REQUEST, OP_QUEUE_BLOB, &m);
-	if (r != LL_OK)
-		return r;
-	msg_put_id(m, F_QUEUE_ID, &id);
-	r = ask(x, m, &reply);
-	if (r != LL_OK)
-		return r;
-	data = view_bytes(msg_view(reply), F_DATA, &len);
-	fd = data == NULL ? msg_take_fd(reply, 0) : -1;
-	if (data == NULL && fd < 0)
-		r = LL_IO;
-	else
-		r = relay_stream_open(mail, data, len, fd, s_r);
-	msg_destroy(reply);
+	memset(&s, 0, sizeof(s));
+	s.keyserver = child_config(&x->child, "keyserver");
+	s.ca = child_config(&x->child, "find_ca");
+	s.networks = child_config(&x->child, "find_networks");
+	s.dns = x->dns;
+	*why_r = "find_ca cannot be read";
+	r = wire_trust_create(s.ca, &x->trust);
+	if (r == LL_OK)
+		r = relay_find_open(&s, find_ask, x, &x->find, why_r);
+	if (r == LL_OK)
+		r = loop_fd(x->loop, relay_find_fd(x->find), POLLIN,
+		    find_ready, x);
 	return r;
 }
 
-static void
-send_mail(struct relay *x, struct tlv_view row, const struct queue_row *q,
-    struct relay_outcome *o_r)
-{
-	struct relay_source mail = { NULL, 0, NULL, q->mail.hash };
-	struct id id;
-	enum ll_result r;
-
-	r = open_mail(x, row, &q->mail, &mail.stream);
-	if (r == LL_OK && view_id(row, F_QUEUE_ID, &id))
-		relay_way_send(x->way, q->to, &id, &mail, o_r);
-	else
-		relay_stream_failed(r == LL_PROTO ? LL_AUTH : r, o_r);
-	relay_stream_close(mail.stream);
-}
+/* --- start --- */
 
 static enum ll_result
-send_notice(struct relay *x, struct tlv_view row, const struct queue_row *q,
-    struct relay_outcome *o_r, const char **why_r)
+set_up_run(struct relay *x, const char **why_r)
 {
-	struct relay_source mail = { NULL, 0, NULL, NULL };
-	char *text = NULL;
-	struct id id;
+	const char *relay = child_config(&x->child, "relay");
+	struct smart_settings smart = {
+		relay, child_config(&x->child, "relay_user"),
+		child_config(&x->child, "relay_password_file"),
+		child_config(&x->child, "relay_ca"),
+		child_config(&x->child, "relay_tls")
+	};
+	struct run_settings s;
+	char address[321];
 	enum ll_result r;
 
-	r = mail_build(&q->notice, &x->mail, &text, &mail.len, why_r);
-	if (r != LL_OK || !view_id(row, F_QUEUE_ID, &id))
-		return r;
-	mail.mail = text;
-	relay_way_send(x->way, q->to, &id, &mail, o_r);
-	sodium_memzero(text, mail.len);
-	free(text);
-	return LL_OK;
-}
-
-/* One row: opened, built, handed over. */
-static void
-hand_over(struct relay *x, struct tlv_view row, struct relay_outcome *o_r)
-{
-	const char *why = "the queue row cannot be opened";
-	struct queue_row q;
-	enum ll_result r;
-
-	memset(o_r, 0, sizeof(*o_r));
-	r = queue_row_open(&x->root, row, &q);
-	if (r == LL_OK && view_u64(row, F_ROUTE) == ROUTE_TLS) {
-		o_r->outcome = QUEUE_RETRY;
-		snprintf(o_r->words, sizeof(o_r->words), "%s",
-		    "no way out of here proves TLS");
-	} else if (r == LL_OK && q.is_mail) {
-		send_mail(x, row, &q, o_r);
-	} else if (r == LL_OK) {
-		r = send_notice(x, row, &q, o_r, &why);
-	}
-	if (r != LL_OK) {
-		o_r->outcome = r == LL_NOMEM || r == LL_IO ? QUEUE_RETRY :
-		    QUEUE_REFUSED;
-		snprintf(o_r->words, sizeof(o_r->words), "%s",
-		    why != NULL ? why : ll_result_text(r));
-	}
-	queue_row_finish(&q);
-}
-
-static void
-work_rows(struct relay *x, const struct msg *reply)
-{
-	struct tlv_view all = msg_view(reply), row;
-	struct relay_outcome o;
-	uint64_t begun = loop_now_ms();
-	bool down = false;
-	size_t at = 0;
-
-	while (view_nest(all, F_ROW, &at, &row) && may_go_on(x)) {
-		x->more = true;
-		if (loop_now_ms() - begun > LEASE_SAFE_MS && !down)
-			return;
-		/* With the server away, the rest has the same fate at once. */
-		if (!down)
-			hand_over(x, row, &o);
-		down = o.unreachable;
-		if (record(x, row, &o) == LL_EOF)
-			return;
-	}
-}
-
-/* Leases and works until nothing is due. */
-static void
-run_queue(struct relay *x)
-{
-	struct msg *m = NULL, *reply = NULL;
-	uint64_t delay = 0;
-	enum ll_result r;
-
-	x->due = false;
-	do {
-		x->more = false;
-		delay = 0;
-		r = provide_keys(x);
-		if (r != LL_OK)
-			break;
-		r = msg_create(MSG_REQUEST, OP_QUEUE_LEASE, &m);
-		if (r != LL_OK)
-			break;
-		msg_put_u64(m, F_LIMIT, LEASE_ROWS);
-		r = ask(x, m, &reply);
-		if (r != LL_OK)
-			break;
-		work_rows(x, reply);
-		if (view_has(msg_view(reply), F_DELAY_SECS))
-			delay = view_u64(msg_view(reply), F_DELAY_SECS) * 1000;
-		msg_destroy(reply);
-		reply = NULL;
-	} while (x->more && may_go_on(x));
-	if (r != LL_OK && x->store != NULL)
-		delay = AGAIN_MS;
-	if (delay == 0 || delay > IDLE_MAX_MS)
-		delay = IDLE_MAX_MS;
-	x->next_ms = loop_now_ms() + delay;
-}
-
-static void
-from_store(struct relay *x)
-{
-	struct msg *m = NULL;
-	enum ll_result r;
-
-	while ((r = chan_recv(x->store, &m)) == LL_OK) {
-		if (msg_op(m) == OP_EVENT_QUEUE)
-			x->due = true;
-		msg_destroy(m);
-	}
-	if (r != LL_AGAIN)
-		lost_store(x);
-}
-
-static void
-serve(struct relay *x)
-{
-	struct pollfd p[2];
-	uint64_t now;
-	int wait;
-
-	while (!x->stop) {
-		now = loop_now_ms();
-		if (x->store != NULL && (x->due || now >= x->next_ms)) {
-			run_queue(x);
-			continue;
-		}
-		wait = x->store == NULL ? -1 : (int)(x->next_ms - now);
-		p[0].fd = chan_fd(x->child.daemon);
-		p[0].events = POLLIN;
-		p[1].fd = x->store != NULL ? chan_fd(x->store) : -1;
-		p[1].events = POLLIN;
-		if (poll(p, 2, wait) < 0 && errno != EINTR)
-			return;
-		if (!from_daemon(x))
-			return;
-		if (x->store != NULL)
-			from_store(x);
-	}
+	memset(&s, 0, sizeof(s));
+	s.loop = x->loop;
+	s.store = x->store;
+	s.root = &x->root;
+	s.mail.org_name = child_config(&x->child, "org_name");
+	s.mail.mail_from = child_config(&x->child, "mail_from");
+	s.mail.portal_url = child_config(&x->child, "portal_url");
+	r = clean_address(s.mail.mail_from, address, why_r);
+	if (r == LL_OK && strncmp(relay, "dir:", 4) == 0)
+		s.dir = relay + 4;
+	else if (r == LL_OK)
+		r = smart_open(&smart, &x->smart, why_r);
+	s.smart = x->smart;
+	if (r == LL_OK && (x->looks || s.dir == NULL))
+		r = pool_create(x->loop, THREADS, &s.pool);
+	return r == LL_OK ? run_open(&s, &x->run, why_r) : r;
 }
 
 static enum ll_result
 set_up(struct relay *x, const char **why_r)
 {
-	struct relay_settings s;
+	const struct store_user user = { store_event, store_attached, x };
 	enum ll_result r;
 
-	s.relay = child_config(&x->child, "relay");
-	s.user = child_config(&x->child, "relay_user");
-	s.password_file = child_config(&x->child, "relay_password_file");
-	s.ca = child_config(&x->child, "relay_ca");
-	s.tls = child_config(&x->child, "relay_tls");
-	s.mail_from = child_config(&x->child, "mail_from");
-	x->mail.org_name = child_config(&x->child, "org_name");
-	x->mail.mail_from = s.mail_from;
-	x->mail.portal_url = child_config(&x->child, "portal_url");
-	*why_r = "the queue's key is missing";
-	r = child_key(&x->child, LABEL_ROOT_QUEUE, &x->root);
+	x->looks = strcmp(child_config(&x->child, "key_search"), "off") != 0 ||
+	    child_config(&x->child, "tls_domains")[0] != '\0';
+	*why_r = "out of memory";
+	r = loop_create(&x->loop);
+	if (r == LL_OK)
+		r = store_create(x->loop, &user, &x->store);
 	if (r != LL_OK)
 		return r;
-	take_store(x, x->child.configure);
-	return relay_way_open(&s, &x->way, why_r);
+	*why_r = "the queue's key is missing";
+	r = child_key(&x->child, LABEL_ROOT_QUEUE, &x->root);
+	if (r == LL_OK && x->looks)
+		r = set_up_lookups(x, why_r);
+	if (r == LL_OK)
+		r = set_up_run(x, why_r);
+	return r;
 }
 
 static enum ll_result
 lock_in(struct relay *x, const char **why_r)
 {
 	const char *relay = child_config(&x->child, "relay");
-	const char *ca = child_config(&x->child, "relay_ca");
-	struct sandbox_path net[] = {
+	const char *relay_ca = child_config(&x->child, "relay_ca");
+	const char *find_ca = child_config(&x->child, "find_ca");
+	const bool dir = strncmp(relay, "dir:", 4) == 0;
+	struct sandbox_path paths[] = {
 		{ "/etc/resolv.conf", false, false },
 		{ "/etc/hosts", false, false },
 		{ "/etc/nsswitch.conf", false, false },
@@ -400,17 +271,40 @@ lock_in(struct relay *x, const char **why_r)
 		{ "/usr/share/ca-certificates", false, false },
 		{ "/usr/lib", false, false },
 		{ "/lib", false, false },
-		{ ca[0] != '\0' ? ca : NULL, false, false },
+		{ relay_ca[0] != '\0' ? relay_ca : "/etc/ssl", false, false },
+		{ find_ca[0] != '\0' ? find_ca : "/etc/ssl", false, false },
+		{ dir ? relay + 4 : NULL, true, false },
 		{ NULL, false, false },
 	};
-	struct sandbox_path dir[] = {
-		{ relay_way_is_dir(x->way) ? relay + 4 : NULL, true, false },
-		{ NULL, false, false },
-	};
+	const size_t last = sizeof(paths) / sizeof(paths[0]) - 2;
 
-	if (relay_way_is_dir(x->way))
-		return sandbox_enter(&relay_dir_sandbox, dir, why_r);
-	return sandbox_enter(&relay_sandbox, net, why_r);
+	if (dir && !x->looks)
+		return sandbox_enter(&relay_dir_sandbox, paths + last, why_r);
+	return sandbox_enter(dir ? &relay_both_sandbox : &relay_sandbox, paths,
+	    why_r);
+}
+
+static enum ll_result
+serve(struct relay *x)
+{
+	enum ll_result r;
+
+	r = loop_fd(x->loop, chan_fd(x->child.daemon), POLLIN, from_daemon, x);
+	if (r != LL_OK)
+		return r;
+	take_store(x, x->child.configure);
+	return loop_run(x->loop);
+}
+
+static void
+clean_up(struct relay *x)
+{
+	relay_find_close(x->find);
+	store_destroy(x->store);
+	run_close(x->run);
+	smart_close(x->smart);
+	secret_finish(&x->root);
+	child_close(&x->child);
 }
 
 int
@@ -437,13 +331,13 @@ main(void)
 	if (r == LL_OK)
 		r = child_ready(&x.child);
 	if (r == LL_OK)
-		serve(&x);
+		r = serve(&x);
 	else
 		fprintf(stderr, "letterlock-relay: %s\n",
 		    why != NULL ? why : ll_result_text(r));
-	relay_way_close(x.way);
-	chan_destroy(x.store);
-	secret_finish(&x.root);
-	child_close(&x.child);
-	return r == LL_OK ? 0 : CHILD_USAGE;
+	clean_up(&x);
+	/* threads may still wait for a name: no exit handler may pull what
+	 * they use from under them */
+	fflush(NULL);
+	_exit(r == LL_OK ? 0 : CHILD_USAGE);
 }

@@ -31,15 +31,19 @@ OBJS_test_sftp_stream = server/sftp_stream.o
 OBJS_fuzz_sftp = $(OBJS_sftp)
 
 # letterlock-relay
-OBJS_relay = $(addprefix server/,relay_mail.o relay_queue.o relay_send.o \
-  relay_smtp.o relay_stream.o relay_web.o net.o)
-PROGRAMS += letterlock-relay
-OBJS_letterlock-relay = server/letterlock-relay.o server/child.o $(OBJS_relay)
-LIBS_letterlock-relay = -lcurl
-OBJS_test_relay = $(OBJS_relay)
-LIBS_test_relay = -lcurl
+OBJS_relay = $(addprefix server/,relay_body.o relay_dir.o relay_dns.o \
+  relay_host.o relay_job.o relay_mail.o relay_pool.o relay_queue.o \
+  relay_route.o relay_run.o relay_smart.o relay_smtp.o relay_store.o \
+  relay_stream.o relay_web.o relay_wire.o net.o)
 OBJS_find = $(addprefix server/,relay_find.o relay_look.o relay_wkd.o \
   relay_web.o relay_dns.o net.o)
+LIBS_relay = -lcurl -lunbound -lssl -lcrypto
+PROGRAMS += letterlock-relay
+OBJS_letterlock-relay = server/letterlock-relay.o server/child.o \
+  $(OBJS_relay) $(filter-out $(OBJS_relay),$(OBJS_find))
+LIBS_letterlock-relay = $(LIBS_relay)
+OBJS_test_relay = $(OBJS_relay)
+LIBS_test_relay = $(LIBS_relay)
 OBJS_test_relay_find = $(OBJS_find)
 LIBS_test_relay_find = -lcurl -lunbound
 OBJS_test_relay_dns = server/relay_dns.o server/net.o

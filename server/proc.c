@@ -38,7 +38,7 @@ static const enum config_key relay_config[] = {
 	CONFIG_relay_password_file, CONFIG_relay_ca, CONFIG_relay_tls,
 	CONFIG_mail_from, CONFIG_key_search, CONFIG_keyserver,
 	CONFIG_find_ca, CONFIG_find_networks, CONFIG_dns_server,
-	CONFIG_dns_anchor, CONFIG_COUNT
+	CONFIG_dns_anchor, CONFIG_tls_domains, CONFIG_mx_port, CONFIG_COUNT
 };
 static const enum config_key portal_config[] = {
 	CONFIG_org_name, CONFIG_portal_url, CONFIG_portal_plain,

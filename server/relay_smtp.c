@@ -1,385 +1,784 @@
-#include "server/relay_send.h"
+#include "server/relay_smtp.h"
 
-#include <arpa/inet.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
-#include <curl/curl.h>
 #include <sodium.h>
 
 #include "keys/clean.h"
-#include "keys/secret.h"
 
-#define PASSWORD_MAX 1024
-#define CONNECT_SECS 20L
-#define HANDOVER_SECS 90L
+#define EXPECT_MAX 16
+#define CONNECT_MS 20000
+#define TALK_MS 60000              /* a reply, or progress with the data */
+#define END_MS 300000              /* the reply to the final dot */
+#define PIECE_ROOM (2 * SEAL_CHUNK + 16)
 
-struct relay_smtp {
-	CURL *curl;
-	struct secret password;
-	char *user, *url, *ca, *from;
-	bool tls_required, tls_none, implicit_tls;
-	/* one hand-over */
-	const char *mail;
-	size_t len, at;
-	bool was_newline;
-	struct relay_stream *stream;
-	const uint8_t *piece;      /* what is left of the stream's last */
-	size_t piece_len;
-	enum ll_result stream_end;
-	char verb[5];              /* the last command that we sent */
-	char words[WORDS_MAX + 1]; /* the last whole reply */
-	bool reply_open;           /* its last line is still to come */
-	bool leaving;              /* QUIT was said: nothing counts now */
-	char cause[CURL_ERROR_SIZE];
+enum step {
+	GREETING, HELLO, OLD_HELLO, BEGIN_TLS, IN_TLS, LOGIN, LOGIN_USER,
+	LOGIN_PASSWORD, READY, CLOSED
 };
 
-bool
-relay_is_loopback(const char *url)
-{
-	const char *host = strstr(url, "://");
+/* A reply that is to come, and to what. */
+enum asked { ASKED_MAIL, ASKED_RCPT, ASKED_DATA, ASKED_END, ASKED_RSET };
 
-	host = host != NULL ? host + 3 : url;
-	return strncmp(host, "127.", 4) == 0 ||
-	    strncmp(host, "[::1]", 5) == 0 ||
-	    (strncasecmp(host, "localhost", 9) == 0 &&
-	    (host[9] == '\0' || host[9] == ':' || host[9] == '/'));
-}
+struct expect {
+	enum asked what;
+	struct smtp_mail *mail;
+};
 
-static enum ll_result
-read_password(const char *path, struct secret *out_r, const char **why_r)
-{
-	char text[PASSWORD_MAX + 1];
-	enum ll_result r;
-	ssize_t n;
-	int fd;
+struct relay_smtp {
+	struct smtp_server server;
+	struct smtp_user user;
+	struct relay_wire *wire;
+	enum step step;
+	bool tls;
+	bool pipelining, starttls, requiretls, auth_plain, auth_login;
+	uint64_t size_max;
+	struct expect expect[EXPECT_MAX];
+	size_t expect_count;
+	struct smtp_mail *mails[SMTP_AT_ONCE];   /* [0] is the first */
+	size_t mail_count;
+	bool begun;                /* mails[0]'s envelope was sent */
+	bool begun_next;           /* and mails[1]'s */
+	bool sending;              /* mails[0]'s data are */
+	bool at_line;              /* the next byte begins a line */
+	bool reset;                /* a transaction was left open */
+	bool served;               /* took a mail before */
+	bool answered;             /* since the last mail was given */
+	char reply[SMTP_WORDS];
+	bool reply_open;
+	uint64_t moved_ms, written;
+};
 
-	*why_r = "relay_password_file cannot be read";
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return LL_USAGE;
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (n < 0)
-		return LL_USAGE;
-	while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == '\r'))
-		n--;
-	text[n] = '\0';
-	r = secret_copy(out_r, text, (size_t)n + 1);
-	sodium_memzero(text, sizeof(text));
-	return r;
-}
-
-/* The end is told to libcurl only when the stream was whole: its dot says
- * that the mail is. */
-static size_t
-give_stream(struct relay_smtp *w, char *buffer, size_t room)
-{
-	size_t n;
-
-	if (w->piece_len == 0) {
-		w->stream_end = relay_stream_next(w->stream, &w->piece,
-		    &w->piece_len);
-		if (w->stream_end == LL_EOF)
-			return 0;
-		if (w->stream_end != LL_OK)
-			return CURL_READFUNC_ABORT;
-	}
-	n = w->piece_len < room ? w->piece_len : room;
-	memcpy(buffer, w->piece, n);
-	w->piece += n;
-	w->piece_len -= n;
-	return n;
-}
-
-/* libcurl wants the mail with CRLF; the dots are its own affair. */
-static size_t
-give_mail(char *buffer, size_t size, size_t count, void *arg)
-{
-	struct relay_smtp *w = arg;
-	size_t room = size * count, n = 0;
-	char c;
-
-	if (w->stream != NULL)
-		return give_stream(w, buffer, room);
-	while (w->at < w->len && n < room) {
-		c = w->mail[w->at];
-		if (c == '\n' && !w->was_newline) {
-			buffer[n++] = '\r';
-			w->was_newline = true;
-			continue;
-		}
-		buffer[n++] = c;
-		w->was_newline = false;
-		w->at++;
-	}
-	return n;
-}
-
-/* A reply line: "250-..." goes on, "250 ..." ends the reply. */
 static void
-keep_line(struct relay_smtp *w, const char *line, size_t len)
+say(struct relay_smtp *c, const char *text)
 {
-	size_t have;
+	wire_put(c->wire, text, strlen(text));
+}
 
-	while (len > 0 && (line[len - 1] == '\n' || line[len - 1] == '\r'))
-		len--;
-	if (!w->reply_open)
-		w->words[0] = '\0';
-	have = strlen(w->words);
-	if (have + len + 2 < sizeof(w->words)) {
-		if (have > 0)
-			w->words[have++] = ' ';
-		memcpy(w->words + have, line, len);
-		w->words[have + len] = '\0';
+static void
+say_line(struct relay_smtp *c, const char *verb, const char *rest)
+{
+	say(c, verb);
+	say(c, rest);
+	say(c, "\r\n");
+}
+
+/* --- the end --- */
+
+static void
+settle(struct relay_smtp *c, struct smtp_mail *m, enum queue_outcome outcome,
+    const char *words)
+{
+	char *clean = NULL;
+
+	m->outcome = outcome;
+	if (clean_text(words, strlen(words), CLEAN_LINE, &clean) == LL_OK)
+		snprintf(m->words, sizeof(m->words), "%s", clean);
+	free(clean);
+	c->user.done(c->user.arg, c, m);
+}
+
+/* A mail whose data were under way may have arrived: it is repeated later,
+ * with the same Message-ID.  One that the server said nothing about on a
+ * connection that had worked before can go to another at once. */
+static void
+drop_mails(struct relay_smtp *c, const char *words)
+{
+	struct smtp_mail *mails[SMTP_AT_ONCE];
+	size_t n = c->mail_count, i;
+	bool ended = c->begun && c->mails[0]->asked;
+
+	memcpy(mails, c->mails, sizeof(mails));
+	c->mail_count = 0;
+	for (i = 0; i < n; i++) {
+		if (i == 0 && mails[i]->refused)
+			c->user.done(c->user.arg, c, mails[i]);
+		else if ((i == 0 && (ended || !c->served || c->answered)))
+			settle(c, mails[i], QUEUE_RETRY, words);
+		else
+			c->user.back(c->user.arg, c, mails[i]);
 	}
-	w->reply_open = len > 3 && line[3] == '-';
 }
 
-/* Sees what passes: only verbs of commands and the other side's replies are
- * kept, never data (AUTH's answers are data here: they have no verb). */
-static int
-watch(CURL *curl, curl_infotype type, char *data, size_t len, void *arg)
+static void
+close_with(struct relay_smtp *c, const char *words)
 {
-	struct relay_smtp *w = arg;
-	size_t i;
-
-	(void)curl;
-	if (type == CURLINFO_HEADER_IN && !w->leaving)
-		keep_line(w, data, len);
-	if (type != CURLINFO_HEADER_OUT)
-		return 0;
-	w->leaving = len >= 4 && memcmp(data, "QUIT", 4) == 0;
-	if (w->leaving)
-		return 0;
-	for (i = 0; i < 4 && i < len && data[i] >= 'A' && data[i] <= 'Z'; i++)
-		w->verb[i] = data[i];
-	w->verb[i] = '\0';
-	return 0;
+	if (c->step == CLOSED)
+		return;
+	c->step = CLOSED;
+	wire_close(c->wire);
+	drop_mails(c, words);
+	c->user.closed(c->user.arg, c, words);
 }
 
-static bool
-set_tls(struct relay_smtp *w)
+static void
+wire_failed(void *arg, const char *words)
 {
-	bool check = w->tls_required || (w->implicit_tls && !w->tls_none);
-	long mode = CURLUSESSL_ALL;
-	bool ok;
+	struct relay_smtp *c = arg;
 
-	if (w->tls_none)
-		mode = CURLUSESSL_NONE;
-	else if (!w->tls_required)
-		mode = CURLUSESSL_TRY;
-	ok = curl_easy_setopt(w->curl, CURLOPT_USE_SSL, mode) == CURLE_OK &&
-	    curl_easy_setopt(w->curl, CURLOPT_SSLVERSION,
-	    (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK &&
-	    curl_easy_setopt(w->curl, CURLOPT_SSL_VERIFYPEER,
-	    check ? 1L : 0L) == CURLE_OK &&
-	    curl_easy_setopt(w->curl, CURLOPT_SSL_VERIFYHOST,
-	    check ? 2L : 0L) == CURLE_OK;
-	if (ok && w->ca[0] != '\0')
-		ok = curl_easy_setopt(w->curl, CURLOPT_CAINFO, w->ca) ==
-		    CURLE_OK;
-	return ok;
-}
-
-static bool
-set_up(struct relay_smtp *w)
-{
-	CURL *c = w->curl;
-	bool ok;
-
-	ok = curl_easy_setopt(c, CURLOPT_URL, w->url) == CURLE_OK &&
-	    curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "smtp,smtps") ==
-	    CURLE_OK &&
-	    curl_easy_setopt(c, CURLOPT_PROXY, "") == CURLE_OK &&
-	    curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
-	    curl_easy_setopt(c, CURLOPT_UPLOAD, 1L) == CURLE_OK &&
-	    curl_easy_setopt(c, CURLOPT_READFUNCTION, give_mail) ==
-	    CURLE_OK &&
-	    curl_easy_setopt(c, CURLOPT_READDATA, w) == CURLE_OK &&
-	    curl_easy_setopt(c, CURLOPT_DEBUGFUNCTION, watch) == CURLE_OK &&
-	    curl_easy_setopt(c, CURLOPT_DEBUGDATA, w) == CURLE_OK &&
-	    curl_easy_setopt(c, CURLOPT_VERBOSE, 1L) == CURLE_OK &&
-	    curl_easy_setopt(c, CURLOPT_ERRORBUFFER, w->cause) == CURLE_OK &&
-	    curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, CONNECT_SECS) ==
-	    CURLE_OK &&
-	    curl_easy_setopt(c, CURLOPT_TIMEOUT, HANDOVER_SECS) == CURLE_OK &&
-	    curl_easy_setopt(c, CURLOPT_MAIL_FROM, w->from) == CURLE_OK;
-	if (ok && w->user[0] != '\0')
-		ok = curl_easy_setopt(c, CURLOPT_USERNAME, w->user) ==
-		    CURLE_OK && curl_easy_setopt(c, CURLOPT_PASSWORD,
-		    w->password.data) == CURLE_OK;
-	return ok && set_tls(w);
-}
-
-/* The name for EHLO is that of mail_from's domain: the URL's path. */
-static enum ll_result
-copy_settings(struct relay_smtp *w, const struct relay_settings *s)
-{
-	const char *at = strchr(s->mail_from, '@');
-	size_t len = strlen(s->relay);
-
-	while (len > 0 && s->relay[len - 1] == '/')
-		len--;
-	w->implicit_tls = strncmp(s->relay, "smtps://", 8) == 0;
-	w->tls_none = strcmp(s->tls, "off") == 0;
-	w->tls_required = strcmp(s->tls, "required") == 0 ||
-	    (s->tls[0] == '\0' && !relay_is_loopback(s->relay));
-	if (asprintf(&w->url, "%.*s/%s", (int)len, s->relay,
-	    at != NULL ? at + 1 : "") < 0)
-		w->url = NULL;
-	if (asprintf(&w->from, "<%s>", s->mail_from) < 0)
-		w->from = NULL;
-	w->user = strdup(s->user);
-	w->ca = strdup(s->ca);
-	if (w->url == NULL || w->from == NULL || w->user == NULL ||
-	    w->ca == NULL)
-		return LL_NOMEM;
-	return LL_OK;
-}
-
-enum ll_result
-relay_smtp_open(const struct relay_settings *s, struct relay_smtp **w_r,
-    const char **why_r)
-{
-	struct relay_smtp *w;
-	char address[321];
-	enum ll_result r = LL_USAGE;
-
-	*w_r = NULL;
-	w = calloc(1, sizeof(*w));
-	*why_r = "out of memory";
-	if (w == NULL)
-		return LL_NOMEM;
-	if (strncmp(s->relay, "smtp://", 7) != 0 &&
-	    strncmp(s->relay, "smtps://", 8) != 0) {
-		*why_r = "relay is smtp://HOST:PORT, smtps:// or dir:PATH";
-		goto out;
-	}
-	r = clean_address(s->mail_from, address, why_r);
-	if (r != LL_OK)
-		goto out;
-	r = copy_settings(w, s);
-	if (r != LL_OK)
-		goto out;
-	if (s->user[0] != '\0') {
-		r = read_password(s->password_file, &w->password, why_r);
-		if (r != LL_OK)
-			goto out;
-	}
-	r = LL_NOMEM;
-	*why_r = "libcurl does not start";
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-		goto out;
-	w->curl = curl_easy_init();
-	if (w->curl == NULL || !set_up(w))
-		goto out;
-	r = LL_OK;
-out:
-	if (r == LL_OK)
-		*w_r = w;
-	else
-		relay_smtp_close(w);
-	return r;
+	/* a 421 that came before says more */
+	close_with(c, c->reply[0] == '4' || c->reply[0] == '5' ? c->reply :
+	    words);
 }
 
 void
-relay_smtp_close(struct relay_smtp *w)
+smtp_leave(struct relay_smtp *c, const char *words)
 {
-	if (w == NULL)
-		return;
-	if (w->curl != NULL)
-		curl_easy_cleanup(w->curl);
-	secret_finish(&w->password);
-	free(w->user);
-	free(w->url);
-	free(w->ca);
-	free(w->from);
-	free(w);
+	if (c->step == READY && c->mail_count == 0 && wire_is_open(c->wire)) {
+		say(c, "QUIT\r\n");
+		wire_flush(c->wire);
+	}
+	close_with(c, words);
 }
 
-/* Only what the other server says about this recipient or this mail is final;
- * a refused greeting, login or sender is for the admin to mend. */
-static void
-judge(struct relay_smtp *w, CURLcode rc, struct relay_outcome *o_r)
-{
-	bool about_mail = strcmp(w->verb, "RCPT") == 0 ||
-	    strcmp(w->verb, "DATA") == 0;
-	char *clean = NULL;
-	const char *words = w->words;
+/* --- mails --- */
 
-	o_r->outcome = QUEUE_RETRY;
-	if (rc == CURLE_OK)
-		o_r->outcome = QUEUE_SENT;
-	else if (about_mail && w->words[0] == '5')
-		o_r->outcome = QUEUE_REFUSED;
-	else if (!about_mail)
-		o_r->unreachable = true;
-	if (rc != CURLE_OK && (w->words[0] < '4' || w->words[0] > '5')) {
-		words = w->cause[0] != '\0' ? w->cause :
-		    curl_easy_strerror(rc);
-		o_r->unreachable = true;
+static void
+expect(struct relay_smtp *c, enum asked what, struct smtp_mail *m)
+{
+	if (c->expect_count < EXPECT_MAX) {
+		c->expect[c->expect_count].what = what;
+		c->expect[c->expect_count].mail = m;
+		c->expect_count++;
 	}
-	if (clean_text(words, strlen(words), CLEAN_LINE, &clean) != LL_OK)
+}
+
+static void
+say_mail(struct relay_smtp *c, struct smtp_mail *m)
+{
+	char size[40] = "", line[800];
+
+	if (c->size_max != UINT64_MAX)
+		snprintf(size, sizeof(size), " SIZE=%llu",
+		    (unsigned long long)body_bytes(m->body));
+	snprintf(line, sizeof(line), "MAIL FROM:<%s>%s%s\r\n", m->from, size,
+	    m->require_tls ? " REQUIRETLS" : "");
+	say(c, line);
+	expect(c, ASKED_MAIL, m);
+}
+
+static void
+say_rcpt(struct relay_smtp *c, struct smtp_mail *m)
+{
+	char line[800];
+
+	snprintf(line, sizeof(line), "RCPT TO:<%s>\r\n", m->to);
+	say(c, line);
+	expect(c, ASKED_RCPT, m);
+}
+
+static void
+say_data(struct relay_smtp *c, struct smtp_mail *m)
+{
+	say(c, "DATA\r\n");
+	expect(c, ASKED_DATA, m);
+}
+
+static void
+begin(struct relay_smtp *c, struct smtp_mail *m)
+{
+	if (c->reset) {
+		say(c, "RSET\r\n");
+		expect(c, ASKED_RSET, NULL);
+		c->reset = false;
+	}
+	say_mail(c, m);
+	if (!c->pipelining)
 		return;
-	snprintf(o_r->words, sizeof(o_r->words), "%s", clean);
+	say_rcpt(c, m);
+	say_data(c, m);
+}
+
+/* Begins what may be begun: the first mail, and the second one once all of
+ * the first one's data went (RFC 2920 3.1: DATA ends a group, the data's end
+ * does not). */
+static void
+go_on(struct relay_smtp *c)
+{
+	if (c->step != READY)
+		return;
+	if (c->mail_count > 0 && !c->begun) {
+		c->begun = true;
+		begin(c, c->mails[0]);
+	}
+	if (c->mail_count > 1 && c->begun && !c->begun_next &&
+	    c->pipelining && c->mails[0]->asked && !c->sending) {
+		c->begun_next = true;
+		begin(c, c->mails[1]);
+	}
+	if (c->step == READY)
+		wire_flush(c->wire);
+}
+
+/* The first mail is done with; its successor takes its place. */
+static void
+shift(struct relay_smtp *c)
+{
+	c->mails[0] = c->mails[1];
+	c->mails[1] = NULL;
+	c->mail_count--;
+	c->begun = c->begun_next;
+	c->begun_next = false;
+	c->sending = false;
+	c->served = true;
+	c->answered = false;
+}
+
+static void
+finish(struct relay_smtp *c, enum queue_outcome outcome, const char *words)
+{
+	struct smtp_mail *m = c->mails[0];
+
+	shift(c);
+	if (m->refused)
+		c->user.done(c->user.arg, c, m);
+	else
+		settle(c, m, outcome, words);
+	go_on(c);
+}
+
+/* Dots that begin a line are doubled; all else goes as it is. */
+static void
+put_stuffed(struct relay_smtp *c, const uint8_t *p, size_t len)
+{
+	const uint8_t *end = p + len, *dot;
+	size_t n;
+
+	if (len > 0 && c->at_line && *p == '.')
+		wire_put(c->wire, ".", 1);
+	while (p < end) {
+		dot = memmem(p, (size_t)(end - p), "\n.", 2);
+		n = dot != NULL ? (size_t)(dot - p) + 1 : (size_t)(end - p);
+		wire_put(c->wire, p, n);
+		p += n;
+		if (dot != NULL)
+			wire_put(c->wire, ".", 1);
+	}
+	c->at_line = len > 0 ? end[-1] == '\n' : c->at_line;
+}
+
+/* Without its final dot the server must not take it for a mail. */
+static void
+break_off(struct relay_smtp *c, enum ll_result r)
+{
+	struct smtp_mail *m = c->mails[0];
+	char words[120];
+
+	if (r == LL_PROTO)
+		snprintf(words, sizeof(words),
+		    "the mail has a bare line end and cannot be sent");
+	else
+		snprintf(words, sizeof(words),
+		    "the stored mail cannot be read: %s", ll_result_text(r));
+	wire_close(c->wire);
+	shift(c);
+	settle(c, m, r == LL_PROTO ? QUEUE_REFUSED : QUEUE_RETRY, words);
+	close_with(c, words);
+}
+
+static void
+send_data(struct relay_smtp *c)
+{
+	struct smtp_mail *m = c->mails[0];
+	const uint8_t *p;
+	size_t len;
+	enum ll_result r;
+
+	while (c->step == READY && c->sending &&
+	    wire_room(c->wire) >= PIECE_ROOM) {
+		r = body_next(m->body, &p, &len);
+		if (r == LL_EOF) {
+			say(c, ".\r\n");
+			expect(c, ASKED_END, m);
+			c->sending = false;
+		} else if (r != LL_OK) {
+			break_off(c, r);
+			return;
+		} else {
+			put_stuffed(c, p, len);
+			wire_flush(c->wire);
+		}
+	}
+	go_on(c);
+}
+
+/* --- replies --- */
+
+static void
+refuse(struct smtp_mail *m, enum queue_outcome outcome, const char *words)
+{
+	char *clean = NULL;
+
+	if (m->refused)
+		return;
+	m->refused = true;
+	m->outcome = outcome;
+	if (clean_text(words, strlen(words), CLEAN_LINE, &clean) == LL_OK)
+		snprintf(m->words, sizeof(m->words), "%s", clean);
 	free(clean);
 }
 
-static void
-add_hash(const uint8_t *hash, struct relay_outcome *o_r)
+static enum queue_outcome
+final_or_not(const char *reply)
 {
-	char hex[2 * RELAY_STREAM_HASH + 1];
-	size_t at = strlen(o_r->words);
+	return reply[0] == '5' ? QUEUE_REFUSED : QUEUE_RETRY;
+}
 
-	if (at > WORDS_MAX - 80)
-		at = WORDS_MAX - 80;
-	sodium_bin2hex(hex, sizeof(hex), hash, RELAY_STREAM_HASH);
-	snprintf(o_r->words + at, sizeof(o_r->words) - at, " sha256:%s", hex);
+/* A refused sender or greeting is for the admin to mend, not the recipient's
+ * fault; what does not fit is. */
+static void
+on_mail(struct relay_smtp *c, struct smtp_mail *m, const char *reply)
+{
+	bool too_big = strncmp(reply, "552", 3) == 0 ||
+	    strstr(reply, "5.3.4") != NULL;
+
+	if (reply[0] != '2')
+		refuse(m, too_big ? QUEUE_REFUSED : QUEUE_RETRY, reply);
+	if (c->pipelining)
+		return;
+	if (m->refused)
+		finish(c, m->outcome, m->words);
+	else
+		say_rcpt(c, m);
+}
+
+static void
+on_rcpt(struct relay_smtp *c, struct smtp_mail *m, const char *reply)
+{
+	if (reply[0] != '2')
+		refuse(m, final_or_not(reply), reply);
+	if (c->pipelining)
+		return;
+	c->reset = m->refused;
+	if (m->refused)
+		finish(c, m->outcome, m->words);
+	else
+		say_data(c, m);
+}
+
+static void
+on_data(struct relay_smtp *c, struct smtp_mail *m, const char *reply)
+{
+	if (reply[0] != '3') {
+		refuse(m, final_or_not(reply), reply);
+		c->reset = true;
+		finish(c, m->outcome, m->words);
+		return;
+	}
+	if (m->refused) {
+		/* it takes data for nobody: none are given */
+		say(c, ".\r\n");
+		expect(c, ASKED_END, m);
+		return;
+	}
+	m->asked = true;
+	c->sending = true;
+	c->at_line = true;
+	send_data(c);
+}
+
+static void
+on_end(struct relay_smtp *c, const char *reply)
+{
+	finish(c, reply[0] == '2' ? QUEUE_SENT : final_or_not(reply), reply);
+}
+
+static void
+on_mail_reply(struct relay_smtp *c, const char *reply)
+{
+	struct expect e;
+
+	if (c->expect_count == 0) {
+		close_with(c, reply[0] == '4' ? reply :
+		    "the server said something unasked");
+		return;
+	}
+	e = c->expect[0];
+	c->expect_count--;
+	memmove(c->expect, c->expect + 1,
+	    c->expect_count * sizeof(c->expect[0]));
+	c->answered = true;
+	if (strncmp(reply, "421", 3) == 0) {
+		close_with(c, reply);
+		return;
+	}
+	switch (e.what) {
+	case ASKED_MAIL:
+		on_mail(c, e.mail, reply);
+		break;
+	case ASKED_RCPT:
+		on_rcpt(c, e.mail, reply);
+		break;
+	case ASKED_DATA:
+		on_data(c, e.mail, reply);
+		break;
+	case ASKED_END:
+		on_end(c, reply);
+		break;
+	case ASKED_RSET:
+		break;
+	}
+	if (c->step == READY)
+		wire_flush(c->wire);
+}
+
+/* --- until it is ready --- */
+
+static void
+become_ready(struct relay_smtp *c)
+{
+	c->step = READY;
+	c->user.ready(c->user.arg, c);
+}
+
+static void
+hello(struct relay_smtp *c)
+{
+	c->step = HELLO;
+	c->pipelining = c->starttls = c->requiretls = false;
+	c->auth_plain = c->auth_login = false;
+	c->size_max = UINT64_MAX;
+	say_line(c, "EHLO ", c->server.helo);
+}
+
+static void
+log_in(struct relay_smtp *c)
+{
+	c->step = LOGIN;
+	if (c->auth_plain)
+		say(c, "AUTH PLAIN\r\n");
+	else if (c->auth_login)
+		say(c, "AUTH LOGIN\r\n");
+	else
+		close_with(c, "the server offers neither AUTH PLAIN nor LOGIN");
+}
+
+/* After EHLO: TLS first, then the login, then mails. */
+static void
+prepare(struct relay_smtp *c)
+{
+	bool want = c->server.tls != SMTP_TLS_OFF && !c->tls;
+
+	if (want && c->starttls) {
+		c->step = BEGIN_TLS;
+		say(c, "STARTTLS\r\n");
+	} else if (want && c->server.tls == SMTP_TLS_REQUIRED) {
+		close_with(c, "the server does not offer STARTTLS");
+	} else if (c->server.user[0] != '\0') {
+		log_in(c);
+	} else {
+		become_ready(c);
+	}
+}
+
+static void
+say_base64(struct relay_smtp *c, const void *p, size_t len)
+{
+	char text[2048];
+
+	if (sodium_base64_ENCODED_LEN(len, sodium_base64_VARIANT_ORIGINAL) >
+	    sizeof(text) - 2) {
+		close_with(c, "user name or password are too long");
+		return;
+	}
+	sodium_bin2base64(text, sizeof(text), p, len,
+	    sodium_base64_VARIANT_ORIGINAL);
+	say_line(c, text, "");
+	sodium_memzero(text, sizeof(text));
+}
+
+static void
+say_plain(struct relay_smtp *c)
+{
+	const char *password = (const char *)c->server.password->data;
+	char text[1400];
+	int n;
+
+	n = snprintf(text, sizeof(text), "%c%s%c%s", 0, c->server.user, 0,
+	    password);
+	if (n > 0 && (size_t)n < sizeof(text))
+		say_base64(c, text, (size_t)n);
+	else
+		close_with(c, "user name or password are too long");
+	sodium_memzero(text, sizeof(text));
+}
+
+static void
+on_login(struct relay_smtp *c, const char *reply)
+{
+	if (c->step == LOGIN_PASSWORD && reply[0] == '2') {
+		become_ready(c);
+	} else if (reply[0] != '3') {
+		close_with(c, reply);
+	} else if (c->step == LOGIN && c->auth_plain) {
+		c->step = LOGIN_PASSWORD;
+		say_plain(c);
+	} else if (c->step == LOGIN) {
+		c->step = LOGIN_USER;
+		say_base64(c, c->server.user, strlen(c->server.user));
+	} else if (c->step == LOGIN_USER) {
+		c->step = LOGIN_PASSWORD;
+		say_base64(c, c->server.password->data,
+		    strlen((const char *)c->server.password->data));
+	} else {
+		close_with(c, reply);
+	}
+}
+
+static void
+on_hello(struct relay_smtp *c, const char *reply)
+{
+	if (reply[0] == '2') {
+		prepare(c);
+	} else if (reply[0] == '5' && c->step == HELLO &&
+	    c->server.tls != SMTP_TLS_REQUIRED) {
+		c->step = OLD_HELLO;
+		say_line(c, "HELO ", c->server.helo);
+	} else {
+		close_with(c, reply);
+	}
+}
+
+static void
+on_reply(struct relay_smtp *c, const char *reply)
+{
+	switch (c->step) {
+	case GREETING:
+		if (reply[0] == '2')
+			hello(c);
+		else
+			close_with(c, reply);
+		break;
+	case HELLO:
+	case OLD_HELLO:
+		on_hello(c, reply);
+		break;
+	case BEGIN_TLS:
+		c->step = IN_TLS;
+		if (reply[0] == '2')
+			wire_start_tls(c->wire, c->server.trust,
+			    &c->server.peer);
+		else
+			close_with(c, reply);
+		break;
+	case LOGIN:
+	case LOGIN_USER:
+	case LOGIN_PASSWORD:
+		on_login(c, reply);
+		break;
+	case READY:
+		on_mail_reply(c, reply);
+		break;
+	default:
+		close_with(c, "the server said something unasked");
+	}
+	if (c->step != CLOSED && c->step != IN_TLS)
+		wire_flush(c->wire);
+}
+
+/* A line of EHLO's answer, behind "250-". */
+static void
+note_offer(struct relay_smtp *c, const char *word)
+{
+	static const struct {
+		const char *word;
+		size_t at;
+	} flags[] = {
+		{ "PIPELINING", offsetof(struct relay_smtp, pipelining) },
+		{ "STARTTLS", offsetof(struct relay_smtp, starttls) },
+		{ "REQUIRETLS", offsetof(struct relay_smtp, requiretls) },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
+		if (strcasecmp(word, flags[i].word) == 0)
+			*(bool *)((char *)c + flags[i].at) = true;
+	if (strncasecmp(word, "SIZE", 4) == 0 &&
+	    (word[4] == ' ' || word[4] == '\0'))
+		c->size_max = strtoull(word + 4, NULL, 10);
+	if (strncasecmp(word, "AUTH", 4) == 0 &&
+	    (word[4] == ' ' || word[4] == '=')) {
+		c->auth_plain = c->auth_plain ||
+		    strcasestr(word + 4, "PLAIN") != NULL;
+		c->auth_login = c->auth_login ||
+		    strcasestr(word + 4, "LOGIN") != NULL;
+	}
+}
+
+static bool
+is_reply_line(const char *line)
+{
+	return line[0] >= '2' && line[0] <= '5' && line[1] >= '0' &&
+	    line[1] <= '9' && line[2] >= '0' && line[2] <= '9' &&
+	    (line[3] == ' ' || line[3] == '-' || line[3] == '\0');
+}
+
+static void
+wire_line(void *arg, const char *line)
+{
+	struct relay_smtp *c = arg;
+	size_t have;
+
+	if (!is_reply_line(line)) {
+		close_with(c, "the server does not speak SMTP");
+		return;
+	}
+	if (!c->reply_open)
+		c->reply[0] = '\0';
+	have = strlen(c->reply);
+	snprintf(c->reply + have, sizeof(c->reply) - have, "%s%s",
+	    have > 0 ? " " : "", line);
+	c->reply_open = line[3] == '-';
+	c->moved_ms = loop_now_ms();
+	if (c->step == HELLO && line[0] == '2' && line[3] != '\0')
+		note_offer(c, line + 4);
+	if (!c->reply_open)
+		on_reply(c, c->reply);
+}
+
+static void
+wire_opened(void *arg)
+{
+	struct relay_smtp *c = arg;
+
+	c->moved_ms = loop_now_ms();
+	if (c->step == IN_TLS) {
+		c->tls = true;
+		if (c->server.tls_first)
+			c->step = GREETING;
+		else
+			hello(c);
+		c->server.tls_first = false;
+		if (c->step != CLOSED)
+			wire_flush(c->wire);
+	} else if (c->server.tls_first) {
+		c->step = IN_TLS;
+		wire_start_tls(c->wire, c->server.trust, &c->server.peer);
+	}
+}
+
+static void
+wire_has_room(void *arg)
+{
+	struct relay_smtp *c = arg;
+
+	if (c->step == READY && c->sending)
+		send_data(c);
+}
+
+/* --- the outside --- */
+
+enum ll_result
+smtp_create(struct loop *loop, const struct smtp_server *server,
+    const struct smtp_user *user, struct relay_smtp **c_r)
+{
+	struct wire_user wire = { wire_opened, wire_line, wire_has_room,
+	    wire_failed, NULL };
+	struct relay_smtp *c;
+	enum ll_result r;
+
+	*c_r = NULL;
+	c = calloc(1, sizeof(*c));
+	if (c == NULL)
+		return LL_NOMEM;
+	c->server = *server;
+	c->user = *user;
+	c->moved_ms = loop_now_ms();
+	wire.arg = c;
+	r = wire_create(loop, &wire, &c->wire);
+	if (r != LL_OK) {
+		free(c);
+		return r;
+	}
+	*c_r = c;
+	wire_connect(c->wire, &c->server.at);
+	return LL_OK;
 }
 
 void
-relay_smtp_send(struct relay_smtp *w, const char *to,
-    const struct relay_source *mail, struct relay_outcome *o_r)
+smtp_destroy(struct relay_smtp *c)
 {
-	char address[321], bracketed[330];
-	struct curl_slist *list = NULL;
-	const char *why = "";
-	CURLcode rc = CURLE_OUT_OF_MEMORY;
-
-	if (clean_address(to, address, &why) != LL_OK) {
-		o_r->outcome = QUEUE_REFUSED;
-		snprintf(o_r->words, sizeof(o_r->words), "%s", why);
+	if (c == NULL)
 		return;
+	wire_destroy(c->wire);
+	free(c);
+}
+
+bool
+smtp_has_room(const struct relay_smtp *c)
+{
+	return c->step == READY && c->mail_count < SMTP_AT_ONCE;
+}
+
+size_t
+smtp_load(const struct relay_smtp *c)
+{
+	return c->mail_count;
+}
+
+bool
+smtp_is_ready(const struct relay_smtp *c)
+{
+	return c->step == READY;
+}
+
+bool
+smtp_is_closed(const struct relay_smtp *c)
+{
+	return c->step == CLOSED;
+}
+
+bool
+smtp_offers_requiretls(const struct relay_smtp *c)
+{
+	return c->requiretls && c->tls;
+}
+
+void
+smtp_send(struct relay_smtp *c, struct smtp_mail *m)
+{
+	m->refused = m->asked = false;
+	m->words[0] = '\0';
+	if (c->mail_count == 0) {
+		c->answered = false;
+		c->moved_ms = loop_now_ms();
 	}
-	snprintf(bracketed, sizeof(bracketed), "<%s>", address);
-	list = curl_slist_append(NULL, bracketed);
-	w->mail = mail->mail;
-	w->len = mail->len;
-	w->at = 0;
-	w->stream = mail->mail == NULL ? mail->stream : NULL;
-	w->piece_len = 0;
-	w->stream_end = LL_OK;
-	w->was_newline = false;
-	w->verb[0] = '\0';
-	w->words[0] = '\0';
-	w->reply_open = w->leaving = false;
-	w->cause[0] = '\0';
-	if (list != NULL && curl_easy_setopt(w->curl, CURLOPT_MAIL_RCPT,
-	    list) == CURLE_OK)
-		rc = curl_easy_perform(w->curl);
-	(void)curl_easy_setopt(w->curl, CURLOPT_MAIL_RCPT, NULL);
-	curl_slist_free_all(list);
-	w->mail = NULL;
-	judge(w, rc, o_r);
-	if (w->stream != NULL && w->stream_end != LL_OK &&
-	    w->stream_end != LL_EOF)
-		relay_stream_failed(w->stream_end, o_r);
-	else if (rc == CURLE_OK && mail->hash != NULL)
-		add_hash(mail->hash, o_r);
-	w->stream = NULL;
+	c->mails[c->mail_count++] = m;
+	go_on(c);
+}
+
+/* How long it may be silent where it stands. */
+static uint64_t
+patience(const struct relay_smtp *c)
+{
+	if (c->step != READY)
+		return CONNECT_MS;
+	return c->mail_count > 0 && c->mails[0]->asked && !c->sending ?
+	    END_MS : TALK_MS;
+}
+
+void
+smtp_tick(struct relay_smtp *c, uint64_t now_ms, uint64_t idle_ms)
+{
+	if (c->step == CLOSED)
+		return;
+	if (wire_written(c->wire) != c->written) {
+		c->written = wire_written(c->wire);
+		c->moved_ms = now_ms;
+	}
+	if (c->step == READY && c->mail_count == 0) {
+		if (now_ms - c->moved_ms >= idle_ms)
+			smtp_leave(c, "nothing to do");
+	} else if (now_ms - c->moved_ms >= patience(c)) {
+		close_with(c, "the server does not answer");
+	}
+}
+
+void
+smtp_proof(const struct relay_smtp *c, struct wire_proof *p_r)
+{
+	wire_proof(c->wire, p_r);
 }

@@ -13,9 +13,10 @@
 #include <unistd.h>
 
 #include "keys/seal.h"
+#include "server/relay_dir.h"
 #include "server/relay_mail.h"
 #include "server/relay_queue.h"
-#include "server/relay_send.h"
+#include "server/relay_smart.h"
 #include "store/send.h"
 
 static const struct mail_settings settings = {
@@ -155,87 +156,6 @@ test_phrase(void **state)
 		    strchr(p, '\n') - p <= 76);
 }
 
-static const struct relay_source *
-text_mail(const char *text)
-{
-	static struct relay_source mail;
-
-	mail = (struct relay_source){ text, strlen(text), NULL, NULL };
-	return &mail;
-}
-
-static void
-test_directory(void **state)
-{
-	char path[] = "/tmp/ll-relay-XXXXXX", relay[64], file[128], got[16];
-	struct relay_settings s = { relay, "", "", "", "", "p@x.example" };
-	struct relay_outcome o;
-	struct relay_way *w;
-	char text[ID_TEXT + 1];
-	const char *why;
-	struct id id;
-	FILE *f;
-
-	(void)state;
-	assert_non_null(mkdtemp(path));
-	snprintf(relay, sizeof(relay), "dir:%s", path);
-	assert_int_equal(relay_way_open(&s, &w, &why), LL_OK);
-	id_random(&id);
-	id_text(&id, text);
-	relay_way_send(w, "b@x.example", &id, text_mail("one\n"), &o);
-	assert_int_equal(o.outcome, QUEUE_SENT);
-	/* The same row again is the same file. */
-	relay_way_send(w, "b@x.example", &id, text_mail("two\n"), &o);
-	assert_int_equal(o.outcome, QUEUE_SENT);
-	snprintf(file, sizeof(file), "%s/%s.eml", path, text);
-	f = fopen(file, "r");
-	assert_non_null(f);
-	assert_non_null(fgets(got, sizeof(got), f));
-	fclose(f);
-	assert_string_equal(got, "two\n");
-	assert_int_equal(unlink(file), 0);
-	assert_int_equal(rmdir(path), 0);
-	/* The directory is gone: try again later. */
-	relay_way_send(w, "b@x.example", &id, text_mail("x\n"), &o);
-	assert_int_equal(o.outcome, QUEUE_RETRY);
-	assert_true(o.unreachable);
-	relay_way_close(w);
-}
-
-static void
-test_smtp_refuses(void **state)
-{
-	struct relay_settings s = { "smtp://127.0.0.1:1", "", "", "", "",
-	    "p@x.example" };
-	struct relay_outcome o;
-	struct relay_way *w;
-	const char *why;
-	struct id id;
-
-	(void)state;
-	id_random(&id);
-	s.mail_from = "p@x.example\r\nX";
-	assert_int_equal(relay_way_open(&s, &w, &why), LL_USAGE);
-	assert_non_null(why);
-	s.mail_from = "p@x.example";
-	s.relay = "http://127.0.0.1/";
-	assert_int_equal(relay_way_open(&s, &w, &why), LL_USAGE);
-	s.relay = "smtp://127.0.0.1:1";
-	assert_int_equal(relay_way_open(&s, &w, &why), LL_OK);
-	relay_way_send(w, "a@x.example>\r\nDATA", &id, text_mail("x\n"), &o);
-	assert_int_equal(o.outcome, QUEUE_REFUSED);
-	relay_way_send(w, "a@x.example", &id, text_mail("x\n"), &o);
-	assert_int_equal(o.outcome, QUEUE_RETRY);
-	assert_true(o.unreachable);
-	assert_true(strlen(o.words) > 0);
-	relay_way_close(w);
-	assert_true(relay_is_loopback("smtp://127.0.0.1:25"));
-	assert_true(relay_is_loopback("smtp://[::1]:25"));
-	assert_true(relay_is_loopback("smtp://localhost"));
-	assert_false(relay_is_loopback("smtp://localhost.example:25"));
-	assert_false(relay_is_loopback("smtp://mx.example:25"));
-}
-
 /* A row as the store leases it, sealed with what the relay itself gave. */
 static struct msg *
 leased_row(const struct secret *root, const struct id *id, uint64_t day,
@@ -315,6 +235,119 @@ test_queue_row(void **state)
 	msg_destroy(m);
 	secret_finish(&root);
 	secret_finish(&other);
+}
+
+static void
+keep_ended(void *arg, struct relay_job *job)
+{
+	*(struct relay_job **)arg = job;
+}
+
+static void
+test_directory(void **state)
+{
+	char path[] = "/tmp/ll-relay-XXXXXX", file[128], got[200];
+	struct secret root;
+	struct relay_job *job, *ended = NULL;
+	struct job_world world;
+	char text[ID_TEXT + 1];
+	struct relay_dir *d;
+	struct msg *m;
+	struct id id;
+	FILE *f;
+	int i;
+
+	(void)state;
+	assert_non_null(mkdtemp(path));
+	assert_int_equal(secret_random(&root, 32), LL_OK);
+	memset(&world, 0, sizeof(world));
+	world.root = &root;
+	world.mail = settings;
+	assert_int_equal(dir_open("/nowhere/at/all", &world, keep_ended,
+	    &ended, &d), LL_USAGE);
+	assert_int_equal(dir_open(path, &world, keep_ended, &ended, &d),
+	    LL_OK);
+	id_random(&id);
+	id_text(&id, text);
+	m = leased_row(&root, &id, 20780, "bob@partner.example",
+	    "ada@clinic.example");
+	assert_int_equal(job_create(msg_view(m), &job), LL_OK);
+	/* The same row again is the same file. */
+	for (i = 0; i < 2; i++) {
+		dir_submit(d, job);
+		assert_ptr_equal(ended, job);
+		assert_int_equal(job->outcome, QUEUE_SENT);
+		assert_string_equal(job->words, "written");
+	}
+	snprintf(file, sizeof(file), "%s/%s.eml", path, text);
+	f = fopen(file, "r");
+	assert_non_null(f);
+	assert_non_null(fgets(got, sizeof(got), f));
+	fclose(f);
+	assert_string_equal(got, "From: Example Clinic\n");
+	assert_int_equal(unlink(file), 0);
+	assert_int_equal(rmdir(path), 0);
+	/* The directory is gone: try again later. */
+	dir_submit(d, job);
+	assert_int_equal(job->outcome, QUEUE_RETRY);
+	assert_non_null(strstr(job->words, "directory"));
+	job_destroy(job);
+	msg_destroy(m);
+	dir_close(d);
+	secret_finish(&root);
+}
+
+static void
+test_server_next_door(void **state)
+{
+	static const struct {
+		const char *relay, *tls;
+		enum ll_result r;
+		bool checked;
+		enum smtp_tls mode;
+	} rows[] = {
+		{ "http://127.0.0.1/", "", LL_USAGE, false, 0 },
+		{ "smtp://", "", LL_USAGE, false, 0 },
+		{ "smtp://mx.example:25", "", LL_OK, true, SMTP_TLS_REQUIRED },
+		{ "smtp://mx.example:25", "off", LL_OK, false, SMTP_TLS_OFF },
+		{ "smtp://127.0.0.1:25", "", LL_OK, false,
+		    SMTP_TLS_IF_OFFERED },
+		{ "smtp://[::1]:25", "", LL_OK, false, SMTP_TLS_IF_OFFERED },
+		{ "smtp://localhost", "", LL_OK, false, SMTP_TLS_IF_OFFERED },
+		{ "smtp://localhost.example", "", LL_OK, true,
+		    SMTP_TLS_REQUIRED },
+		{ "smtp://127.0.0.1:25", "required", LL_OK, true,
+		    SMTP_TLS_REQUIRED },
+		{ "smtps://mx.example", "", LL_OK, true, SMTP_TLS_REQUIRED },
+		{ "smtps://127.0.0.1", "", LL_OK, true, SMTP_TLS_IF_OFFERED },
+	};
+	struct smart_settings s = { "", "", "", "", "" };
+	struct host_settings h;
+	struct relay_smart *m;
+	const char *why;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		s.relay = rows[i].relay;
+		s.tls = rows[i].tls;
+		assert_int_equal(smart_open(&s, &m, &why), rows[i].r);
+		if (rows[i].r != LL_OK) {
+			assert_non_null(why);
+			continue;
+		}
+		smart_host(m, &h);
+		assert_int_equal(smart_is_checked(m), rows[i].checked);
+		assert_int_equal(h.check, rows[i].checked);
+		assert_int_equal(h.tls, rows[i].mode);
+		smart_close(m);
+	}
+	s.ca = "/nowhere.pem";
+	assert_int_equal(smart_open(&s, &m, &why), LL_USAGE);
+	s.ca = "";
+	s.user = "post";
+	s.password_file = "/nowhere.pass";
+	assert_int_equal(smart_open(&s, &m, &why), LL_USAGE);
 }
 
 /* A mail sealed as its sender's worker does it, and what the row says. */
@@ -444,9 +477,9 @@ main(void)
 		cmocka_unit_test(test_mail_refuses_injection),
 		cmocka_unit_test(test_mail_foreign_names),
 		cmocka_unit_test(test_phrase),
-		cmocka_unit_test(test_directory),
-		cmocka_unit_test(test_smtp_refuses),
 		cmocka_unit_test(test_queue_row),
+		cmocka_unit_test(test_directory),
+		cmocka_unit_test(test_server_next_door),
 		cmocka_unit_test(test_stream),
 		cmocka_unit_test(test_stream_is_what_was_named),
 	};
