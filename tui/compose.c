@@ -217,8 +217,11 @@ compose_title(const struct view *v, char *text, size_t room)
 {
 	const struct compose *c = v->state;
 
-	(void)snprintf(text, room, "Write (%s)", c->failed ?
-	    "not journalled" : is_dirty(c) ? "..." : "journalled");
+	(void)snprintf(text, room, "Write%s%s (%s)",
+	    c->d.class > CLASS_NORMAL ? ": " : "",
+	    c->d.class > CLASS_NORMAL ? class_name(c->d.class) : "",
+	    c->failed ? "not journalled" : is_dirty(c) ? "..." :
+	    "journalled");
 }
 
 static void
@@ -347,6 +350,18 @@ expires(struct view *v)
 }
 
 static void
+next_class(struct view *v)
+{
+	struct compose *c = v->state;
+
+	c->d.class = c->d.class >= CLASS_REGISTERED ? CLASS_NORMAL :
+	    c->d.class < CLASS_CONFIDENTIAL ? CLASS_CONFIDENTIAL :
+	    CLASS_REGISTERED;
+	c->stored = false;
+	view_say("%s", compose_class_sentence(c->d.class));
+}
+
+static void
 discard_agreed(struct view *v)
 {
 	struct compose *c = v->state;
@@ -456,6 +471,8 @@ static const struct view_verb verbs[] = {
 	    "To, Cc, Subject, text (Shift-Tab: back)", next_field, NULL },
 	{ K_CTRL('T'), 0, "Files", "attachments",
 	    "How to attach files; takes them off again", files, NULL },
+	{ K_CTRL('R'), 0, "Class", "class", "Normal, confidential or "
+	    "registered: decides which routes will do", next_class, NULL },
 	{ K_CTRL('K'), 0, "Cut", "cut line", "Cuts the line", cut, NULL },
 	{ K_CTRL('U'), 0, "Paste", "paste line", "Puts cut lines back in",
 	    uncut, NULL },
@@ -534,6 +551,15 @@ compose_journal(void)
 	struct compose *c = v ? v->state : NULL;
 
 	return !c || c->sent || is_empty(c) || !is_dirty(c) || !save(c);
+}
+
+void
+compose_changed(void)
+{
+	struct view *v = view_find(&compose_ops);
+
+	if (v)
+		((struct compose *)v->state)->stored = false;
 }
 
 void

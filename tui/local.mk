@@ -12,8 +12,8 @@ OBJS_letterlock-tui = tui/letterlock-tui.o $(OBJS_center) $(OBJS_verbs)
 LIBS_letterlock-tui = -ljansson
 OBJS_screen = tui/account.o tui/admin.o tui/compose.o tui/compose_draw.o \
   tui/compose_key.o tui/dialog.o tui/drafts.o tui/editor.o \
-  tui/editor_view.o tui/enrol.o tui/folders.o tui/hint.o tui/input.o \
-  tui/lines.o tui/mailbox.o tui/paint.o tui/plan.o tui/qr.o tui/qrpage.o \
+  tui/editor_view.o tui/enrol.o tui/folders.o tui/hint.o tui/input.o tui/keys.o \
+  tui/lines.o tui/mailbox.o tui/paint.o tui/paste.o tui/plan.o tui/qr.o tui/qrpage.o \
   tui/reader.o tui/recipients.o tui/screen.o tui/status.o tui/term.o \
   tui/undo.o tui/unlock.o tui/view.o tui/words.o tui/wrap.o
 OBJS_letterlock-tui += $(OBJS_screen)
@@ -23,7 +23,8 @@ OBJS_test_editor = tui/editor.o tui/editor_view.o tui/undo.o tui/wrap.o
 OBJS_test_input = tui/input.o tui/wrap.o
 OBJS_test_qr = tui/qr.o
 LIBS_test_qr = -lqrencode
-OBJS_test_screen = tests/unit/fake_center.o $(OBJS_screen)
+OBJS_test_screen = tests/unit/fake_center.o tests/unit/fake_keys.o \
+  $(OBJS_screen)
 LIBS_test_screen = -lncursesw -ltinfo -lqrencode
 OBJS_test_split = tui/split.o
 OBJS_test_verb = $(OBJS_center) $(OBJS_verbs) tui/qr.o

@@ -100,6 +100,11 @@ void drafts_offer(void);
 /* Who is logged in, and that person's SSH keys. */
 void account_open(void);
 
+/* --- keys.c --- */
+
+/* Other people's keys, of address or (NULL) of all, and one's own. */
+void keys_open(const char *address);
+
 /* --- admin.c --- */
 
 /* The pages of role admin. */

@@ -13,10 +13,12 @@
 
 struct plan {
 	struct lines lines;          /* first: see lines_view_draw */
-	const struct draft *d;       /* the composer's, below */
+	struct draft *d;             /* the composer's, below */
 	struct center_plan p;
 	struct center_send_options options;
-	bool changed;                /* planned again after a conflict */
+	char changed[400];           /* why it was planned again, "": it was
+	                                not */
+	char fingerprint[129], address[321]; /* a key that is asked about */
 };
 
 static void
@@ -24,15 +26,20 @@ add_row(struct plan *s, size_t n)
 {
 	const struct center_planned *r = &s->p.rows[n];
 
-	lines_add(&s->lines, n, 0, r->held ? PAINT_BAD : PAINT_BOLD, "%s  %s",
-	    r->address, r->held ? "HELD, will not be sent" :
-	    route_name(r->route));
+	lines_add(&s->lines, n, 0, r->held ? PAINT_BAD : PAINT_BOLD,
+	    "%s  %s%s", r->address, r->held ? "HELD, will not be sent" :
+	    route_name(r->route), r->wanted != ROUTE_NONE ?
+	    " (as you chose)" : "");
 	lines_add(&s->lines, n, 4, PAINT_PLAIN, "%s: %s",
 	    r->held ? "reason" : "route", r->reason);
+	if (*r->warning)
+		lines_add(&s->lines, n, 4, PAINT_WARN, "WARNING: %s",
+		    r->warning);
 	if (r->held)
 		return;
 	if (*r->trust)
-		lines_add(&s->lines, n, 4, PAINT_PLAIN, "key: %s", r->trust);
+		lines_add(&s->lines, n, 4, PAINT_PLAIN, "trust: %s",
+		    r->trust);
 	lines_add(&s->lines, n, 4, PAINT_PLAIN, "recipient: %s",
 	    center_route_sentence(r->route));
 	if (r->route == ROUTE_PORTAL_MUC)
@@ -48,10 +55,15 @@ add_row(struct plan *s, size_t n)
 static void
 add_warnings(struct plan *s)
 {
-	if (s->changed)
-		lines_add(&s->lines, LINES_NONE, 0, PAINT_WARN, "An address "
-		    "or key changed since the plan was shown. This is the "
-		    "new plan.");
+	if (*s->changed)
+		lines_add(&s->lines, LINES_NONE, 0, PAINT_WARN, "%s",
+		    s->changed);
+	if (s->p.class > CLASS_NORMAL)
+		lines_add(&s->lines, LINES_NONE, 0, PAINT_BOLD, "%s",
+		    compose_class_sentence(s->p.class));
+	if (s->p.looking)
+		lines_add(&s->lines, LINES_NONE, 0, PAINT_PLAIN, "Looking for "
+		    "keys ... the plan will show what comes.");
 	if (!*s->d->subject)
 		lines_add(&s->lines, LINES_NONE, 0, PAINT_WARN,
 		    "It has no subject.");
@@ -83,18 +95,29 @@ fill(struct plan *s)
 	view_dirty();
 }
 
+/* Plans anew and shows that; the old plan stays when it fails. */
+static enum ll_result
+plan_anew(struct plan *s)
+{
+	struct center_plan p;
+	enum ll_result r = center_plan_look(view_center(), s->d, 0, &p);
+
+	if (r)
+		return r;
+	center_plan_finish(&s->p);
+	s->p = p;
+	fill(s);
+	return LL_OK;
+}
+
 static enum ll_result
 plan_init(struct view *v, const void *arg)
 {
 	struct plan *s = v->state;
-	enum ll_result r;
 
 	s->d = *(struct draft *const *)arg;
 	s->options.delay_secs = center_self(view_center())->undo_secs;
-	r = center_plan(view_center(), s->d, &s->p);
-	if (!r)
-		fill(s);
-	return r;
+	return plan_anew(s);
 }
 
 static void
@@ -133,18 +156,16 @@ progress(void *arg, const char *what, size_t step, size_t steps)
 static void
 plan_again(struct plan *s)
 {
-	struct center_plan p;
-	enum ll_result r = center_plan(view_center(), s->d, &p);
+	enum ll_result r;
 
+	(void)snprintf(s->changed, sizeof(s->changed), "%s This is the new "
+	    "plan.", center_words(view_center(), LL_CONFLICT));
+	r = plan_anew(s);
 	if (r) {
 		view_fail("No new plan", r);
 		return;
 	}
-	center_plan_finish(&s->p);
-	s->p = p;
-	s->changed = true;
 	s->lines.at = 0;
-	fill(s);
 	view_say("Something changed: look again before you send");
 }
 
@@ -202,12 +223,199 @@ knows_codes(const struct view *v)
 	return false;
 }
 
+/* --- routes, class and keys --- */
+
+static const struct center_planned *
+current(const struct view *v)
+{
+	const struct plan *s = v->state;
+	size_t n = lines_tag(&s->lines);
+
+	return n < s->p.count ? &s->p.rows[n] : NULL;
+}
+
+static bool
+can_choose(const struct view *v)
+{
+	const struct center_planned *r = current(v);
+
+	return r && (r->other_count > 0 || r->wanted != ROUTE_NONE);
+}
+
+/* The next of the routes that would do too; after the last one it is the
+ * policy's choice again. */
+static enum route
+next_route(const struct center_planned *r)
+{
+	size_t i;
+
+	for (i = 0; i < r->other_count; i++)
+		if (r->wanted == ROUTE_NONE || r->others[i] > r->wanted)
+			return r->others[i];
+	return ROUTE_NONE;
+}
+
+static void
+choose(struct view *v)
+{
+	struct plan *s = v->state;
+	const struct center_planned *row = current(v);
+	enum route before = row->wanted, next = next_route(row);
+	char address[321];
+	enum ll_result r;
+
+	memcpy(address, row->address, sizeof(address));
+	r = draft_want(s->d, address, next);
+	if (!r)
+		r = plan_anew(s);
+	if (r) {
+		view_fail("Not that way", r);
+		if (draft_want(s->d, address, before))
+			view_fail(NULL, LL_NOMEM);
+		return;
+	}
+	compose_changed();
+	view_say(next == ROUTE_NONE ? "The usual way again" :
+	    "As you chose; v goes on");
+}
+
+static void
+next_class(struct view *v)
+{
+	struct plan *s = v->state;
+	enum msg_class before = s->d->class;
+	enum ll_result r;
+
+	s->d->class = before >= CLASS_REGISTERED ? CLASS_NORMAL :
+	    before < CLASS_CONFIDENTIAL ? CLASS_CONFIDENTIAL :
+	    CLASS_REGISTERED;
+	r = plan_anew(s);
+	if (r) {
+		view_fail("Not that class", r);
+		s->d->class = before;
+		return;
+	}
+	compose_changed();
+	view_say("%s", compose_class_sentence(s->d->class));
+}
+
+static bool
+has_outsider(const struct view *v)
+{
+	const struct center_planned *r = current(v);
+
+	return r && r->route != ROUTE_INTERNAL;
+}
+
+static void
+show_keys(struct view *v)
+{
+	keys_open(current(v)->address);
+}
+
+static bool
+has_warning(const struct view *v)
+{
+	const struct center_planned *r = current(v);
+
+	return r && *r->warning;
+}
+
+static void
+confirm_agreed(struct view *v)
+{
+	struct plan *s = v->state;
+	struct center_keys done;
+	enum ll_result r;
+
+	r = center_key_confirm(view_center(), s->fingerprint, s->address,
+	    &done);
+	if (r) {
+		view_fail("Not confirmed", r);
+		return;
+	}
+	center_keys_finish(&done);
+	r = plan_anew(s);
+	if (r)
+		view_fail("No new plan", r);
+	else
+		view_say("Confirmed: it counts as checked by you");
+}
+
+/* The changed key that the warning is about. */
+static void
+confirm(struct view *v)
+{
+	struct plan *s = v->state;
+	char text[900], print[CENTER_FINGERPRINT];
+	struct center_keys keys;
+	enum ll_result r;
+	size_t i;
+
+	memcpy(s->address, current(v)->address, sizeof(s->address));
+	r = center_keys(view_center(), s->address, &keys);
+	if (r) {
+		view_fail("Keys", r);
+		return;
+	}
+	for (i = 0; i < keys.count && !keys.rows[i].changed; i++)
+		continue;
+	if (i < keys.count)
+		memcpy(s->fingerprint, keys.rows[i].fingerprint,
+		    sizeof(s->fingerprint));
+	center_keys_finish(&keys);
+	if (i >= keys.count) {
+		keys_open(s->address);
+		return;
+	}
+	center_fingerprint_text(s->fingerprint, print);
+	(void)snprintf(text, sizeof(text), "The key of %s is another one than "
+	    "before. Have you compared the new fingerprint with its owner, by "
+	    "phone or in person?\n\n    %s\n\nFrom then on it takes the "
+	    "place of the old one.", s->address, print);
+	dialog_confirm("Confirm a changed key", text, confirm_agreed);
+}
+
+static void
+plan_back(struct view *v)
+{
+	enum ll_result r = plan_anew(v->state);
+
+	if (r && r != LL_BUSY)
+		view_fail("No new plan", r);
+}
+
+static void
+plan_event(struct view *v, const struct desk_event *e)
+{
+	struct plan *s = v->state;
+	uint8_t before[HASH_BYTES];
+
+	if (e->kind != DESK_FOUND)
+		return;
+	memcpy(before, s->p.hash, sizeof(before));
+	if (plan_anew(s) == LL_OK &&
+	    memcmp(before, s->p.hash, sizeof(before)) != 0)
+		view_say("Keys were found: look again before you send");
+}
+
 static const struct view_verb verbs[] = {
 	{ K_ENTER, 0, "Send", "send now", "Seals and sends by this plan",
 	    send, NULL },
 	{ 'm', 0, "New codes", "new codes",
 	    "Makes new unlock codes instead of using known ones again",
 	    new_codes, knows_codes },
+	{ 'v', 0, "Other way", "other route",
+	    "The next route that would do for this recipient", choose,
+	    can_choose },
+	{ 'C', 0, "Confirm key", "confirm changed key",
+	    "Says that you have compared the changed key's fingerprint",
+	    confirm, has_warning },
+	{ 'K', 0, "Keys", "keys of this recipient",
+	    "This recipient's keys: to add, confirm or remove", show_keys,
+	    has_outsider },
+	{ 'L', 0, "Class", "class", "Normal, confidential or registered",
+	    next_class, NULL },
 };
 
 static const struct view_ops plan_ops = {
@@ -216,6 +424,8 @@ static const struct view_ops plan_ops = {
 	.init = plan_init,
 	.draw = lines_view_draw,
 	.key = lines_view_key,
+	.again = plan_back,
+	.event = plan_event,
 	.finish = plan_finish,
 	.verbs = VIEW_VERBS(verbs),
 };

@@ -106,6 +106,13 @@ go_account(struct view *v)
 }
 
 static void
+go_keys(struct view *v)
+{
+	(void)v;
+	keys_open(NULL);
+}
+
+static void
 unlock(struct view *v)
 {
 	(void)v;
@@ -192,6 +199,8 @@ static const struct view_verb globals[] = {
 	    is_staff },
 	{ 'M', 0, NULL, "account", "Your account, keys and session",
 	    go_account, NULL },
+	{ 'K', 0, NULL, "keys", "Keys and certificates of others, and yours",
+	    go_keys, NULL },
 	{ 0, 0, NULL, "lock", "Seals the mailbox; ends this screen", lock,
 	    is_open },
 	{ K_CTRL('L'), 0, NULL, "redraw", "Draws the screen anew", redraw,

@@ -558,8 +558,20 @@ center_plan(struct center *c, const struct draft *d, struct center_plan *p)
 		    "the address is one of this house's own");
 		r->trust = words("registered here");
 		r->evidence = words("that the person opened it, and when");
+		r->warning = words(strstr(d->to[i], "@changed.") ?
+		    "the OpenPGP key changed on 2026-11-01" : "");
+		r->wanted = draft_wanted(d, d->to[i]);
 	}
+	p->class = d->class ? d->class : CLASS_NORMAL;
 	return LL_OK;
+}
+
+enum ll_result
+center_plan_look(struct center *c, const struct draft *d, int wait_ms,
+    struct center_plan *p)
+{
+	(void)wait_ms;
+	return center_plan(c, d, p);
 }
 
 void
@@ -571,6 +583,7 @@ center_plan_finish(struct center_plan *p)
 		free(p->rows[i].reason);
 		free(p->rows[i].trust);
 		free(p->rows[i].evidence);
+		free(p->rows[i].warning);
 	}
 	free(p->rows);
 	memset(p, 0, sizeof(*p));
