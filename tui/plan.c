@@ -255,6 +255,27 @@ next_route(const struct center_planned *r)
 	return ROUTE_NONE;
 }
 
+static enum ll_result
+plan_by(struct plan *s, const char *address, enum route route)
+{
+	enum ll_result r = draft_want(s->d, address, route);
+
+	return r ? r : plan_anew(s);
+}
+
+/* The route that address has in the plan. */
+static enum route
+planned(const struct plan *s, const char *address)
+{
+	size_t i;
+
+	for (i = 0; i < s->p.count; i++)
+		if (strcmp(s->p.rows[i].address, address) == 0)
+			return s->p.rows[i].route;
+	return ROUTE_NONE;
+}
+
+/* A wish for what is the usual way is none. */
 static void
 choose(struct view *v)
 {
@@ -265,9 +286,9 @@ choose(struct view *v)
 	enum ll_result r;
 
 	memcpy(address, row->address, sizeof(address));
-	r = draft_want(s->d, address, next);
-	if (!r)
-		r = plan_anew(s);
+	r = plan_by(s, address, ROUTE_NONE);
+	if (!r && next != ROUTE_NONE && planned(s, address) != next)
+		r = plan_by(s, address, next);
 	if (r) {
 		view_fail("Not that way", r);
 		if (draft_want(s->d, address, before))
@@ -275,8 +296,8 @@ choose(struct view *v)
 		return;
 	}
 	compose_changed();
-	view_say(next == ROUTE_NONE ? "The usual way again" :
-	    "As you chose; v goes on");
+	view_say(draft_wanted(s->d, address) == ROUTE_NONE ?
+	    "The usual way" : "As you chose; v goes on");
 }
 
 static void

@@ -167,5 +167,66 @@ def check_opened(got, text, files):
         assert have == data, (name, len(have), len(data))
 
 
+def paste(screen, text):
+    """As a terminal pastes."""
+    if isinstance(text, str):
+        text = text.encode()
+    screen.child.send(b"\x1b[200~" + text.replace(b"\n", b"\r") +
+                      b"\x1b[201~")
+    return screen
+
+
+def armored(world, person):
+    return world.ring.gpg("--armor", "--export", person.fingerprint).stdout
+
+
+def grouped(fingerprint):
+    return " ".join(fingerprint[i:i + 4]
+                    for i in range(0, len(fingerprint), 4))
+
+
+def test_keys_on_the_screen():
+    house, ada, bob = house_of_two()
+    with house, keykit.Pgp() as world:
+        dora = world.person("dora@out.example")
+        with ada.screen() as screen:
+            screen.wait("Inbox: empty")
+            screen.send("K").wait("No keys of others yet")
+            screen.wait("yours +OpenPGP")
+            screen.send("a").wait("Address:")
+            screen.line("dora at out").wait("address|@")
+            screen.send("a").wait("Address:")
+            screen.line("dora@out.example").wait("Paste the OpenPGP key")
+            paste(screen, armored(world, dora)).wait("Added")
+            screen.wait("dora@out.example +OpenPGP")
+            assert grouped(dora.fingerprint)[:40] in screen.text()
+            screen.wait("checked by you")
+            # nonsense is refused in words
+            screen.send("a").wait("Address:")
+            screen.line("x@out.example").wait("Paste the OpenPGP key")
+            paste(screen, "no key at all\n")
+            screen.send("\x18").wait("Not added: .*no OpenPGP key")
+            # and a message goes by it, another way, and back
+            screen.send("\x1b").wait("Inbox: empty")
+            screen.send("c").wait("Subject:")
+            screen.send("dora@out.example\t\tHello\tText.")
+            screen.send("\x12").wait("Confidential: only keys")
+            screen.send("\x18").wait("Plan for 1 recipient")
+            screen.wait("dora@out.example +openpgp")
+            assert "Confidential" in screen.text()
+            screen.send("jjv").wait("portal-muc +.as you chose")
+            screen.send("v").wait_gone("as you chose")
+            screen.wait("dora@out.example +openpgp")
+            screen.send("L").wait("dora@out.example +portal-muc")
+            screen.send("L").wait("dora@out.example +openpgp")
+            screen.send("K").wait("Keys of dora@out.example")
+            screen.send("X").wait("Remove this key")
+            screen.send("n\x1b").wait("Plan for 1 recipient")
+            screen.send("\r").wait("Sent")
+        raw = mail_of(house, b"multipart/encrypted")[0]
+        got = dora.open(raw, "gpg", [ada.ssh("key export").raw])
+        assert got.good and got.text() == "Text.\n", (got.said, got.text())
+
+
 if __name__ == "__main__":
     ll.main()
