@@ -350,9 +350,9 @@ static const char *const route_sentences[] = {
 	[ROUTE_PORTAL_ENROLLED] = "opens the link and gives the passphrase",
 	[ROUTE_PORTAL_MUC] =
 	    "opens the mailed link with the code that you tell them",
-	[ROUTE_SMIME] = "reads it in the own mail program (S/MIME)",
-	[ROUTE_OPENPGP] = "reads it in the own mail program (OpenPGP)",
-	[ROUTE_DOMAIN] = "reads it behind the own mail gateway",
+	[ROUTE_SMIME] = "reads it in their own mail program (S/MIME)",
+	[ROUTE_OPENPGP] = "reads it in their own mail program (OpenPGP)",
+	[ROUTE_DOMAIN] = "reads it behind their own mail gateway",
 	[ROUTE_TLS] = "reads it as mail, carried over enforced TLS",
 	[ROUTE_NONE] = "gets nothing: no safe route",
 };
@@ -364,4 +364,18 @@ center_route_sentence(enum route r)
 	    || !route_sentences[r])
 		return "unknown";
 	return route_sentences[r];
+}
+
+const char *
+center_class_sentence(enum msg_class class)
+{
+	switch (class) {
+	case CLASS_CONFIDENTIAL:
+		return "Confidential: only keys that were checked, no mail "
+		    "over TLS alone";
+	case CLASS_REGISTERED:
+		return "Registered: only routes that prove it was opened";
+	default:
+		return "Normal: every safe route will do";
+	}
 }

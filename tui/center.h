@@ -412,5 +412,7 @@ const char *center_row_sentence(enum ll_result r);
 /* What the recipient must do, by route ("logs in here", "opens the link with
  * the code you tell them"). */
 const char *center_route_sentence(enum route r);
+/* What a class asks of the routes. */
+const char *center_class_sentence(enum msg_class class);
 
 #endif

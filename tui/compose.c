@@ -358,7 +358,7 @@ next_class(struct view *v)
 	    c->d.class < CLASS_CONFIDENTIAL ? CLASS_CONFIDENTIAL :
 	    CLASS_REGISTERED;
 	c->stored = false;
-	view_say("%s", compose_class_sentence(c->d.class));
+	view_say("%s", center_class_sentence(c->d.class));
 }
 
 static void

@@ -32,8 +32,6 @@ struct compose {
  * another word to the store. */
 void compose_close_sent(void);
 
-/* What a class asks of the routes, for the status line. */
-const char *compose_class_sentence(enum msg_class class);
 /* The plan changed something of the draft (class, routes): to be journalled
  * at the next tick. */
 void compose_changed(void);

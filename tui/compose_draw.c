@@ -20,20 +20,6 @@ compose_part_name(enum compose_part p)
 	return names[p];
 }
 
-const char *
-compose_class_sentence(enum msg_class class)
-{
-	switch (class) {
-	case CLASS_CONFIDENTIAL:
-		return "Confidential: only keys that were checked, no mail "
-		    "over TLS alone";
-	case CLASS_REGISTERED:
-		return "Registered: only routes that prove it was opened";
-	default:
-		return "Normal: every safe route will do";
-	}
-}
-
 static void
 draw_suggestions(const struct compose *c, int y, int below)
 {

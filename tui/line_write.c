@@ -261,7 +261,7 @@ send_now(struct line *l, struct draft *d, bool new_codes)
 	bool yes;
 
 	line_journal(l, true);
-	r = center_plan(l->c, d, &p);
+	r = center_plan_look(l->c, d, EXEC_LOOK_MS, &p);
 	if (r) {
 		line_fail(l, "plan", r);
 		return false;
@@ -399,6 +399,43 @@ step_expires(struct line *l, struct draft *d, const char *rest)
 }
 
 static bool
+step_class(struct line *l, struct draft *d, const char *rest)
+{
+	if (class_parse(rest, &d->class)) {
+		teletype_say(l->t, "class normal, class confidential or class "
+		    "registered\n");
+		return false;
+	}
+	l->dirty = true;
+	teletype_say(l->t, "%s\n", center_class_sentence(d->class));
+	return false;
+}
+
+/* "via ADDRESS ROUTE"; "via ADDRESS" takes the wish back. */
+static bool
+step_via(struct line *l, struct draft *d, const char *rest)
+{
+	size_t len = strcspn(rest, " =");
+	const char *name = rest + len + strspn(rest + len, " =");
+	enum route route = ROUTE_NONE;
+	char address[321];
+	enum ll_result r;
+
+	if (len == 0 || len >= sizeof address
+	    || (*name && route_parse(name, &route))) {
+		teletype_say(l->t, "via ADDRESS ROUTE, with a route that the "
+		    "plan calls possible; via ADDRESS alone: the usual one\n");
+		return false;
+	}
+	(void)snprintf(address, sizeof address, "%.*s", (int)len, rest);
+	r = draft_want(d, address, route);
+	if (r)
+		line_fail(l, "via", r);
+	l->dirty = true;
+	return false;
+}
+
+static bool
 step_keep(struct line *l, struct draft *d, const char *rest)
 {
 	(void)d;
@@ -443,6 +480,8 @@ static const struct step steps[] = {
 	    step_attach },
 	{ "detach", "detach N takes attachment N away", step_detach },
 	{ "expires", "expires DAYS", step_expires },
+	{ "class", "class normal, confidential or registered", step_class },
+	{ "via", "via ADDRESS ROUTE: another route that would do", step_via },
 	{ "keep", "leaves it as a draft", step_keep },
 	{ "discard", "deletes it", step_discard },
 	{ "help", "lists this", step_help },

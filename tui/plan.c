@@ -60,7 +60,7 @@ add_warnings(struct plan *s)
 		    s->changed);
 	if (s->p.class > CLASS_NORMAL)
 		lines_add(&s->lines, LINES_NONE, 0, PAINT_BOLD, "%s",
-		    compose_class_sentence(s->p.class));
+		    center_class_sentence(s->p.class));
 	if (s->p.looking)
 		lines_add(&s->lines, LINES_NONE, 0, PAINT_PLAIN, "Looking for "
 		    "keys ... the plan will show what comes.");
@@ -317,7 +317,7 @@ next_class(struct view *v)
 		return;
 	}
 	compose_changed();
-	view_say("%s", compose_class_sentence(s->d->class));
+	view_say("%s", center_class_sentence(s->d->class));
 }
 
 static bool

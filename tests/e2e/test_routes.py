@@ -228,5 +228,84 @@ def test_keys_on_the_screen():
         assert got.good and got.text() == "Text.\n", (got.said, got.text())
 
 
+def test_line_mode_keys_class_and_routes():
+    house, ada, bob = house_of_two()
+    with house, keykit.Pgp() as world:
+        dora = world.person("dora@out.example")
+        with ada.screen(term="dumb", rows=200, cols=120) as t:
+            t.wait("Type help")
+            t.line("key add")
+            t.wait("whose key is it")
+            t.line("key add --for dora@out.example")
+            t.wait("line with a single dot ends it")
+            for line in armored(world, dora).decode().splitlines():
+                t.line(line)
+            t.wait("dora@out.example: added OpenPGP")
+            t.line("key list")
+            t.wait("checked by you")
+            t.line("plan --to dora@out.example --class registered")
+            t.wait("dora@out.example: portal-muc")
+            t.line("compose --to dora@out.example --subject Hello")
+            t.wait("Subject|Cc|single dot")
+            t.wait("single dot")
+            t.line("by line")
+            t.line(".")
+            t.wait("draft>$")
+            t.line("class secret")
+            t.wait("class normal, class confidential")
+            t.line("class confidential")
+            t.wait("Confidential: only keys")
+            t.line("via dora@out.example portal-muc")
+            t.line("send")
+            t.wait("dora@out.example: portal-muc .as you asked")
+            t.wait("Send it so")
+            t.line("n")
+            t.line("via dora@out.example")
+            t.line("send")
+            t.wait("dora@out.example: openpgp")
+            t.line("y")
+            t.wait("Sent: ")
+            t.line("quit")
+        raw = mail_of(house, b"multipart/encrypted")[0]
+        got = dora.open(raw, "gpg", [ada.ssh("key export").raw])
+        assert got.good and got.text() == "by line\n", (got.said, got.text())
+
+
+def certified(house, *users):
+    """The organisation's CA gives these a certificate each."""
+    house.admin("ca", "init")
+    for user in users:
+        house.admin("ca", "issue", user.name)
+
+
+def test_smime_by_the_organisations_ca():
+    house, ada, bob = house_of_two()
+    with house, keykit.Smime() as world:
+        emil = world.person("emil@out.example", "p384", gcm=True)
+        hand = world.person("hand@out.example")
+        words = "--to emil@out.example"
+        ada.verb("key add --for emil@out.example", emil.public)
+        # a route that needs a certificate of one's own says so
+        row = planned(ada, words)["emil@out.example"]
+        assert row["route"] == "portal-muc", row
+        assert "certificate of your own" in row["reason"], row
+        certified(house, ada)
+        row = planned(ada, words)["emil@out.example"]
+        assert row["route"] == "smime", row
+        ada.send(["emil@out.example"], "Sealed", "for Emil\n")
+        raw = mail_of(house, b"application/pkcs7-mime")[0]
+        own = house.admin("ca", "export").raw
+        world.ca.write("ca.pem", world.ca.read("ca.pem") +
+                       own[:own.index(b"-----BEGIN X509 CRL")])
+        got = emil.open(raw, "openssl")
+        assert got.good, got.said
+        assert got.mail["Subject"] == "Sealed" and got.text() == "for Emil\n"
+        assert b"Sealed" not in raw
+
+        # the CA of the other side is trusted; then it takes the key back
+        house.admin("ca", "trust", world.ca.path("ca.pem"), check=False)
+        del hand
+
+
 if __name__ == "__main__":
     ll.main()

@@ -121,3 +121,9 @@ center_key_sentence(const struct center_key *k)
 	return k->changed ? "CHANGED: not used before someone confirms it" :
 	    "checked by you";
 }
+
+const char *
+center_class_sentence(enum msg_class class)
+{
+	return class == CLASS_NORMAL ? "Normal" : "Not normal";
+}
