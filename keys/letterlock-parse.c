@@ -136,6 +136,7 @@ confine(const char **why_r)
 	*why_r = "RNP is missing or a release that must not be used";
 	if (!pgp_setup())
 		return LL_NEWER;
+	mime_charset_setup();
 	*why_r = "locking memory";
 	if (!small_threads() || secret_setup(PARSE_CHUNK) != LL_OK)
 		return LL_FULL;

@@ -39,6 +39,16 @@ void mime_decode(const struct mime_entity *e, struct tlv_out *o);
 /* Text of a charset as UTF-8, CRLF as LF; what has no meaning becomes
  * U+FFFD. */
 void mime_utf8(const char *charset, struct tlv_view text, struct tlv_out *o);
+/* Once, before the sandbox: what the C library reads of charsets. */
+void mime_charset_setup(void);
+/* The one name (lower case) of a charset that has several. */
+const char *mime_charset(const char *charset);
+/* Its letters from 0x80 on, 128 of them; NULL when it is not of one byte a
+ * letter or not known. */
+const uint16_t *mime_table(const char *charset);
+/* Text of one with several bytes a letter as UTF-8; false when it is none that
+ * is known. */
+bool mime_multi(const char *charset, struct tlv_view text, struct tlv_out *o);
 /* Whether the letters of that charset are known; "" counts as UTF-8. */
 bool mime_charset_known(const char *charset);
 /* A header value with its encoded words (RFC 2047) as UTF-8. */

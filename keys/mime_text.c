@@ -116,45 +116,63 @@ western(uint8_t c)
 	return c >= 0x80 && c < 0xa0 ? high[c - 0x80] : c;
 }
 
-bool
-mime_charset_known(const char *charset)
+static void
+put_utf8(struct tlv_view text, struct tlv_out *o)
 {
-	static const char *const known[] = { "", "utf-8", "us-ascii",
-		"iso-8859-1", "iso-8859-15", "windows-1252" };
-	size_t i;
+	uint32_t c;
+	size_t i, n;
 
-	for (i = 0; i < sizeof known / sizeof *known; i++)
-		if (strcmp(charset, known[i]) == 0)
-			return true;
-	return false;
+	for (i = 0; i < text.len; i += n) {
+		n = utf8_decode(text.data + i, text.len - i, &c);
+		c = n == 0 ? 0xfffd : c;
+		n = n == 0 ? 1 : n;
+		if (c != '\r' || i + 1 >= text.len ||
+		    text.data[i + 1] != '\n')
+			put_code(o, c);
+	}
+}
+
+static void
+put_single(const uint16_t *table, struct tlv_view text, struct tlv_out *o)
+{
+	size_t i;
+	uint8_t c;
+
+	for (i = 0; i < text.len; i++) {
+		c = text.data[i];
+		if (c == '\r' && i + 1 < text.len && text.data[i + 1] == '\n')
+			continue;
+		put_code(o, c < 0x80 ? c : table != NULL ? table[c - 0x80] :
+		    western(c));
+	}
 }
 
 void
 mime_utf8(const char *charset, struct tlv_view text, struct tlv_out *o)
 {
-	const bool west = strncmp(charset, "iso-8859-1", 10) == 0 ||
-	    strcmp(charset, "windows-1252") == 0;
-	/* An unknown charset is UTF-8 where that fits, else western. */
-	const bool utf8 = strcmp(charset, "utf-8") == 0 || (!west &&
-	    utf8_valid((const char *)text.data, text.len));
-	uint32_t c;
-	size_t i, n;
+	struct tlv_out utf8;
+	struct tlv_view v;
+	const uint16_t *table;
+	bool west;
 
-	for (i = 0; i < text.len; i += n) {
-		n = 1;
-		if (text.data[i] == '\r' && i + 1 < text.len &&
-		    text.data[i + 1] == '\n')
-			continue;
-		c = text.data[i];
-		if (c >= 0x80 && utf8) {
-			n = utf8_decode(text.data + i, text.len - i, &c);
-			c = n == 0 ? 0xfffd : c;
-			n = n == 0 ? 1 : n;
-		} else if (c >= 0x80)
-			c = strcmp(charset, "iso-8859-15") == 0 && c == 0xa4 ?
-			    0x20ac : western((uint8_t)c);
-		put_code(o, c);
-	}
+	charset = mime_charset(charset);
+	table = mime_table(charset);
+	west = strcmp(charset, "iso-8859-1") == 0 ||
+	    strcmp(charset, "windows-1252") == 0;
+	tlv_out_init(&utf8, o->ceiling);
+	if (mime_multi(charset, text, &utf8)) {
+		v.data = utf8.data;
+		v.len = utf8.len;
+		put_utf8(v, o);
+		if (utf8.err != LL_OK && o->err == LL_OK)
+			o->err = utf8.err;
+	} else if (table == NULL && !west && (strcmp(charset, "utf-8") == 0 ||
+	    utf8_valid((const char *)text.data, text.len)))
+		/* An unknown charset is UTF-8 where that fits, else western. */
+		put_utf8(text, o);
+	else
+		put_single(table, text, o);
+	tlv_out_finish(&utf8);
 }
 
 /* One encoded word at p: what follows it, or NULL. */

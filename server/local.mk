@@ -68,7 +68,7 @@ LIBS_fuzz_portal = $(LIBS_letterlock-portal)
 # letterlock-intake, where there is libmilter
 OBJS_intake = $(addprefix server/,intake_bounce.o intake_look.o intake_mail.o \
   intake_milter.o intake_take.o intake_wire.o portal_store.o portal_upload.o) \
-  keys/mime_read.o keys/mime_text.o
+  keys/mime_read.o keys/mime_charset.o keys/mime_table.o keys/mime_text.o
 ifneq ($(wildcard /usr/include/libmilter/mfapi.h),)
 PROGRAMS += letterlock-intake
 endif
@@ -91,5 +91,5 @@ OBJS_test_session_key = server/session_key.o
 LIBS_test_session_key = -lhogweed -lgmp
 OBJS_fuzz_session_gate = server/session_auth.o server/session_channel.o \
   server/session_gate.o
-OBJS_test_intake_look = server/intake_look.o keys/mime_read.o keys/mime_text.o
+OBJS_test_intake_look = server/intake_look.o keys/mime_read.o keys/mime_charset.o keys/mime_table.o keys/mime_text.o
 OBJS_fuzz_intake_look = $(OBJS_test_intake_look)

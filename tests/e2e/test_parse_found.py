@@ -407,5 +407,32 @@ def test_a_secret_openpgp_key_taken_in():
         assert got.result == kit.PROTO and "neither" in got.words
 
 
+def test_character_sets():
+    for text, names in (
+            ("Grüße, żółć", ("iso-8859-2", "Windows-1250", "utf-16")),
+            ("Привет, мир", ("koi8-r", "windows-1251", "iso-8859-5",
+                             "cp866")),
+            ("Γειά σου", ("iso-8859-7", "cp1253")),
+            ("שלום", ("windows-1255", "iso-8859-8")),
+            ("汉字测试", ("gb2312", "gbk", "gb18030", "utf-16le")),
+            ("漢字測試", ("big5",)),
+            ("日本語テスト", ("shift_jis", "euc-jp", "iso-2022-jp")),
+            ("한국어", ("euc-kr",))):
+        for name in names:
+            head = f"Content-Type: text/plain; charset={name}\r\n"
+            word = base64.b64encode(text.encode(name)).decode()
+            mail = (f"From: a@b.example\r\nSubject: =?{name}?B?{word}?=\r\n"
+                    f"{head}Content-Transfer-Encoding: base64\r\n\r\n{word}"
+                    "\r\n").encode()
+            got = kit.open_mail(mail)
+            assert got.outputs[1].decode() == text, (name, got.outputs)
+            assert got.SUBJECT == text and not got.all("WARNING"), name
+    # what is no letter there is a mark, and the rest stands
+    mail = (b"From: a@b.example\r\nContent-Type: text/plain; charset="
+            b"gb18030\r\n\r\nA\xff\xffB\x81")
+    assert kit.open_mail(mail).outputs[1].decode() == \
+        "A\ufffd\ufffdB\ufffd"
+
+
 if __name__ == "__main__":
     ll.main()

@@ -313,7 +313,7 @@ def test_alternatives_and_charsets():
     """What stands there as plain text is not shown twice; nothing is lost."""
     mail = (DORA + "Reply-To: other@out.example\r\n"
             "Content-Type: multipart/alternative; boundary=x\r\n\r\n--x\r\n"
-            "Content-Type: text/plain; charset=koi8-r\r\n"
+            "Content-Type: text/plain; charset=x-none\r\n"
             "Content-Transfer-Encoding: 8bit\r\n\r\n").encode() + \
         b"\xf0\xf2\r\n--x\r\nContent-Type: text/html\r\n\r\n" \
         b"<p>Hi</p>\r\n--x--\r\n"
