@@ -61,6 +61,8 @@ read_hints(const struct store *s, sqlite3_stmt *st, const char *domain,
 			break;
 		h_r->tls[i] = (char)p[i];
 	}
+	if (strcmp(h_r->tls, "sts") != 0 && strcmp(h_r->tls, "dane") != 0)
+		h_r->tls[0] = '\0';
 	if (tls_is_policy(s, domain))
 		(void)snprintf(h_r->tls, sizeof(h_r->tls), "policy");
 }

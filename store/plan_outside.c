@@ -465,17 +465,17 @@ take_keys(struct outside *o)
 	return r;
 }
 
-static void
-trust_of_tls(struct outside *o)
+static const char *
+trust_of_tls(const char *tls)
 {
-	const char *tls = o->hints->tls;
-
-	say(o->l->trust, sizeof(o->l->trust), "%s", strcmp(tls, "policy") == 0 ?
-	    "the administration asks for it: that server shows a certificate "
-	    "in its name, or nothing is sent" : strcmp(tls, "dane") == 0 ?
-	    "their domain's signed DNS names the certificate (DANE)" :
-	    "their domain says which servers take its mail, with a certificate "
-	    "(MTA-STS)");
+	if (strcmp(tls, "policy") == 0)
+		return "the administration asks for it: that server shows a "
+		    "certificate in its name, or nothing is sent";
+	if (strcmp(tls, "dane") == 0)
+		return "their domain's signed DNS names the server's "
+		    "certificate (DANE)";
+	return "their domain says which servers take its mail and that each "
+	    "has a certificate (MTA-STS)";
 }
 
 static enum ll_result
@@ -502,7 +502,8 @@ say_why(struct outside *o)
 		say(l->reason, sizeof(l->reason), "the way to %s's mail server "
 		    "is encrypted and the server proves its name; it arrives "
 		    "as ordinary mail", domain);
-		trust_of_tls(o);
+		say(l->trust, sizeof(l->trust), "%s",
+		    trust_of_tls(o->hints->tls));
 		break;
 	default:
 		say(l->reason, sizeof(l->reason), "not known here: gets a link "

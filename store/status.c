@@ -16,17 +16,20 @@
 #define DETAIL_MAX 300           /* characters */
 #define STATUS_BYTES (1024 * 1024)
 
-/* LL_OK when the asker wrote that message. */
+/* LL_OK when the asker wrote that message; *class_r may be NULL. */
 static enum ll_result
-own(struct store *s, struct request *q, struct id *message_r)
+own(struct store *s, struct request *q, struct id *message_r,
+    uint64_t *class_r)
 {
 	uint64_t mine;
 	enum ll_result r;
 
 	if (!view_id(q->v, F_MESSAGE_ID, message_r))
 		return LL_USAGE;
-	r = db_number(s->db, 0, &mine, "SELECT 1 FROM messages WHERE message ="
-	    " ?1 AND author = ?2", "dd", message_r, &q->peer->user);
+	r = db_number(s->db, 0, &mine, "SELECT class FROM messages WHERE"
+	    " message = ?1 AND author = ?2", "dd", message_r, &q->peer->user);
+	if (class_r != NULL)
+		*class_r = mine;
 	return r == LL_OK && mine == 0 ? LL_NOTFOUND : r;
 }
 
@@ -96,10 +99,11 @@ enum ll_result
 delivery_status(struct store *s, struct request *q)
 {
 	struct id message, delivery;
+	uint64_t class;
 	sqlite3_stmt *st;
 	enum ll_result r;
 
-	r = own(s, q, &message);
+	r = own(s, q, &message, &class);
 	if (r == LL_OK)
 		r = db_query(s->db, &st, "SELECT delivery, address, route,"
 		    " state, reason, expires, fingerprint FROM deliveries"
@@ -107,6 +111,7 @@ delivery_status(struct store *s, struct request *q)
 	if (r != LL_OK)
 		return r;
 	msg_put_id(q->reply, F_MESSAGE_ID, &message);
+	msg_put_u64(q->reply, F_CLASS, class);
 	while ((r = db_next(s->db, st)) == LL_OK) {
 		if (!db_id(st, 0, &delivery))
 			continue;
@@ -217,7 +222,7 @@ delivery_withdraw(struct store *s, struct request *q)
 	struct id message;
 	enum ll_result r;
 
-	r = own(s, q, &message);
+	r = own(s, q, &message, NULL);
 	if (r != LL_OK)
 		return r;
 	if (view_has(q->v, F_ADDRESS)) {
@@ -274,7 +279,7 @@ delivery_reissue(struct store *s, struct request *q)
 
 	if (!view_nest(q->v, F_LINK, &at, &link))
 		return LL_USAGE;
-	r = own(s, q, &message);
+	r = own(s, q, &message, NULL);
 	if (r == LL_OK)
 		r = delivery_of_address(s, &message, view_text(q->v,
 		    F_ADDRESS), &d);

@@ -24,6 +24,7 @@ set_up(void **state)
 {
 	(void)state;
 	kit.undo_secs = 3600;
+	kit.search = "tls";
 	kit.tls_domains = "safe.example  other.example=mx.other.example";
 	kit_begin(&kit);
 	kit_queue_keys(&kit);
@@ -327,6 +328,49 @@ domains_and_tls(void **state)
 	assert_int_equal(l.route, ROUTE_INTERNAL);
 }
 
+/* What the relay found out of a domain. */
+static void
+found_tls(const char *address, const char *domain, const char *data)
+{
+	struct chan *relay = kit_channel(&kit, PEER_RELAY);
+	struct msg *m = kit_request(OP_FINDINGS);
+
+	msg_put_text(m, F_ADDRESS, address);
+	assert_int_equal(kit_ask(ada.worker, m, NULL), LL_OK);
+	assert_int_equal(kit_ask(relay, kit_request(OP_FIND_LEASE), NULL),
+	    LL_OK);
+	m = kit_request(OP_FIND_RESULT);
+	msg_put_u64(m, F_LOOKUP, LOOKUP_TLS);
+	msg_put_text(m, F_ADDRESS, domain);
+	msg_put_u64(m, F_STATE, FIND_FOUND);
+	msg_put_bytes(m, F_DATA, data, strlen(data));
+	msg_put_u64(m, F_DELAY_SECS, 600);
+	assert_int_equal(kit_ask(relay, m, NULL), LL_OK);
+	chan_destroy(relay);
+}
+
+static void
+domains_that_publish(void **state)
+{
+	struct line l;
+
+	(void)state;
+	assert_int_equal(route_to("x@sts.example", CLASS_NORMAL),
+	    ROUTE_PORTAL_MUC);
+	found_tls("x@sts.example", "sts.example", "sts");
+	plan(&ada, "x@sts.example", 0, CLASS_NORMAL, &l);
+	assert_int_equal(l.route, ROUTE_TLS);
+	assert_non_null(strstr(l.trust, "MTA-STS"));
+	assert_true(l.others & (1u << ROUTE_PORTAL_MUC));
+	found_tls("x@dane.example", "dane.example", "dane\nmx");
+	plan(&ada, "x@dane.example", 0, CLASS_NORMAL, &l);
+	assert_int_equal(l.route, ROUTE_TLS);
+	assert_non_null(strstr(l.trust, "DANE"));
+	found_tls("x@none.example", "none.example", "none");
+	assert_int_equal(route_to("x@none.example", CLASS_NORMAL),
+	    ROUTE_PORTAL_MUC);
+}
+
 int
 main(void)
 {
@@ -337,6 +381,7 @@ main(void)
 		cmocka_unit_test(an_ended_key),
 		cmocka_unit_test(smime_wants_two_certificates),
 		cmocka_unit_test(domains_and_tls),
+		cmocka_unit_test(domains_that_publish),
 	};
 
 	if (secret_setup(65536) != LL_OK)

@@ -332,6 +332,41 @@ undone_leaves_no_mail(void **state)
 	    LL_OK);
 }
 
+static void
+in_time(const struct id *message, unsigned n, enum delivery_state state)
+{
+	int tries;
+
+	for (tries = 0; tries < 100; tries++) {
+		if (kit_state(&ada, message, n) == state)
+			return;
+		(void)usleep(50000);
+	}
+	assert_int_equal(kit_state(&ada, message, n), state);
+}
+
+/* Nobody undid it. */
+static void
+goes_when_its_time_has_come(void **state)
+{
+	struct leased l[20];
+	struct id message;
+	struct msg *m;
+	unsigned n;
+
+	(void)state;
+	m = kit_send_to(&ada, mixed, CLASS_NORMAL, 1, &message);
+	assert_int_equal(kit_ask(ada.worker, m, NULL), LL_OK);
+	assert_int_equal(kit_state(&ada, &message, 3), STATE_PENDING);
+	in_time(&message, 3, STATE_QUEUED);
+	in_time(&message, 0, STATE_DELIVERED);
+	n = lease(l, 20);
+	assert_int_equal(n, 4);
+	while (n-- > 0)
+		assert_int_equal(result(&l[n], QUEUE_SENT, "250"), LL_OK);
+	assert_int_equal(kit_state(&ada, &message, 1), STATE_RELAYED);
+}
+
 /* --- what a SEND must not get away with --- */
 
 /* The request with the last occurrence of these bytes made others. */
@@ -461,19 +496,6 @@ stop(void)
 }
 
 static void
-in_time(const struct id *message, unsigned n, enum delivery_state state)
-{
-	int tries;
-
-	for (tries = 0; tries < 100; tries++) {
-		if (kit_state(&ada, message, n) == state)
-			return;
-		(void)usleep(50000);
-	}
-	assert_int_equal(kit_state(&ada, message, n), state);
-}
-
-static void
 expired(void **state)
 {
 	struct leased l[20];
@@ -591,6 +613,7 @@ main(void)
 		cmocka_unit_test(a_mail_from_send_to_the_last_word),
 		cmocka_unit_test(withdrawn_before_and_after),
 		cmocka_unit_test(undone_leaves_no_mail),
+		cmocka_unit_test(goes_when_its_time_has_come),
 		cmocka_unit_test(only_what_was_planned),
 		cmocka_unit_test(keys_that_change_in_between),
 		cmocka_unit_test(thrown_away_while_it_waits),
