@@ -250,7 +250,7 @@ put_slot(struct msg *m, const struct kit_user *u)
 }
 
 static struct msg *
-commit_request(struct kit_user *u)
+commit_request(struct kit_user *u, uint64_t generation)
 {
 	struct msg *m = kit_request(OP_LOCAL_COMMIT);
 	uint8_t blob[VAULT_BLOB_BYTES] = { 5 }, sign_pk[32] = { 6 };
@@ -260,7 +260,7 @@ commit_request(struct kit_user *u)
 	msg_put_bytes(m, F_SEAL_PK, u->seal_pk, 32);
 	msg_put_bytes(m, F_SIGN_PK, sign_pk, 32);
 	msg_put_bytes(m, F_BLOB, blob, sizeof(blob));
-	msg_put_u64(m, F_GENERATION, 1);
+	msg_put_u64(m, F_GENERATION, generation);
 	put_slot(m, u);
 	msg_put_bytes(m, F_TOTP_SEED, u->seed, sizeof(u->seed));
 	msg_put_bytes(m, F_SALT, salt, sizeof(salt));
@@ -292,8 +292,23 @@ kit_user(struct kit *k, const char *name, enum user_role role,
 	assert_int_equal(kit_ask(local, m, &reply), LL_OK);
 	assert_true(view_id(msg_view(reply), F_USER_ID, &u_r->id));
 	msg_destroy(reply);
-	assert_int_equal(kit_ask(local, commit_request(u_r), NULL), LL_OK);
+	assert_int_equal(kit_ask(local, commit_request(u_r, 1), NULL),
+	    LL_OK);
 	chan_destroy(local);
+}
+
+void
+kit_reset(struct chan *local, struct kit_user *u, uint64_t generation)
+{
+	struct msg *m = kit_request(OP_USER_RESET);
+	uint8_t ticket[32] = { 1 };
+
+	msg_put_text(m, F_USER, u->name);
+	msg_put_bytes(m, F_TICKET_HASH, ticket, 32);
+	assert_int_equal(kit_ask(local, m, NULL), LL_OK);
+	id_random(&u->slot);
+	assert_int_equal(kit_ask(local, commit_request(u, generation), NULL),
+	    LL_OK);
 }
 
 void

@@ -52,6 +52,9 @@ struct chan *kit_channel(struct kit *k, enum peer_role role);
 /* Adds a user through a local channel and enrols it. */
 void kit_user(struct kit *k, const char *name, enum user_role role,
     struct kit_user *u_r);
+/* Resets a user, whose channels end, and enrols it again: with the old vault,
+ * or the one of the next generation. */
+void kit_reset(struct chan *local, struct kit_user *u, uint64_t generation);
 /* Logs in with passphrase and TOTP; session and worker are set. */
 void kit_login(struct kit *k, struct kit_user *u);
 void kit_logout(struct kit_user *u);

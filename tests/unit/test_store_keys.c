@@ -50,6 +50,8 @@ tear_down(void **state)
 
 /* --- one's own --- */
 
+static uint64_t generation = 1;
+
 static struct msg *
 mail_key(enum parse_format format, const char *fingerprint, bool certificate)
 {
@@ -61,7 +63,7 @@ mail_key(enum parse_format format, const char *fingerprint, bool certificate)
 	msg_put_text(m, F_FINGERPRINT, fingerprint);
 	msg_put_text(m, F_ALGORITHM, "Ed25519");
 	msg_put_u64(m, F_CREATED, 1000);
-	msg_put_u64(m, F_GENERATION, 1);
+	msg_put_u64(m, F_GENERATION, generation);
 	if (certificate)
 		msg_put_bytes(m, F_CERTIFICATE, "certificate", 11);
 	return m;
@@ -166,6 +168,43 @@ the_command_certifies(void **state)
 	m = kit_request(OP_MAILKEY_LIST);
 	msg_put_text(m, F_USER, "nobody");
 	assert_int_equal(kit_ask(local, m, NULL), LL_NOTFOUND);
+}
+
+/* The keys stay with the vault that opens them; a new vault gets new ones. */
+static void
+keys_outlive_a_reset(void **state)
+{
+	struct kit_user eve;
+	char text[129];
+	bool certified;
+
+	(void)state;
+	kit_user(&kit, "eve", ROLE_STAFF, &eve);
+	kit_login(&kit, &eve);
+	assert_int_equal(kit_ask(eve.session, mail_key(PARSE_OPENPGP, "ee01",
+	    false), NULL), LL_OK);
+	kit_logout(&eve);
+	kit_reset(local, &eve, 1);
+	kit_login(&kit, &eve);
+	assert_int_equal(mail_key_row(eve.worker, NULL, 0, text, &certified),
+	    1);
+	assert_string_equal(text, "ee01");
+	assert_int_equal(kit_ask(eve.session, mail_key(PARSE_OPENPGP, "ee02",
+	    false), NULL), LL_CONFLICT);
+	kit_logout(&eve);
+	kit_reset(local, &eve, 2);
+	kit_login(&kit, &eve);
+	generation = 2;
+	assert_int_equal(kit_ask(eve.session, mail_key(PARSE_OPENPGP, "ee03",
+	    false), NULL), LL_OK);
+	generation = 1;
+	assert_int_equal(mail_key_row(eve.worker, NULL, 0, text, &certified),
+	    2);
+	assert_string_equal(text, "ee03");
+	assert_int_equal(mail_key_row(eve.worker, NULL, 1, text, &certified),
+	    2);
+	assert_string_equal(text, "ee01");
+	kit_logout(&eve);
 }
 
 /* --- other people's --- */
@@ -541,6 +580,7 @@ main(void)
 		cmocka_unit_test(one_pair_of_each_format),
 		cmocka_unit_test(a_vault_that_is_not_there),
 		cmocka_unit_test(the_command_certifies),
+		cmocka_unit_test(keys_outlive_a_reset),
 		cmocka_unit_test(first_is_pinned_second_is_a_change),
 		cmocka_unit_test(found_together_is_no_change),
 		cmocka_unit_test(a_hand_stands_beside),
