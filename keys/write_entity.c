@@ -38,14 +38,17 @@ put_ids(struct job *job, struct tlv_out *o, const char *name, uint8_t tag)
 	    (ids != NULL && (!good_ids(ids) || strlen(ids) > REFERENCES_MAX)))
 		return job_fail(job, LL_USAGE, "%s has a line feed or another "
 		    "byte in it that no header may have.", name);
-	if (ids != NULL && ids[0] != 0) {
+	if (ids != NULL && ids[strspn(ids, " ")] != 0) {
+		/* The first beside the name: a line of a name alone is what
+		 * some programs read as an empty field. */
 		write_line(o, "%s:", name);
-		for (; *ids != 0; ids += strcspn(ids, " ")) {
-			ids += strspn(ids, " ");
-			write_line(o, "\r\n %.*s", (int)strcspn(ids, " "),
+		ids += strspn(ids, " ");
+		while (*ids != 0) {
+			write_line(o, " %.*s\r\n", (int)strcspn(ids, " "),
 			    ids);
+			ids += strcspn(ids, " ");
+			ids += strspn(ids, " ");
 		}
-		tlv_put_raw(o, "\r\n", 2);
 	}
 	return o->err;
 }

@@ -250,6 +250,29 @@ def test_a_domains_key():
         assert kit.inspect("@other.example", cert).result == kit.DENIED
 
 
+def test_no_header_line_is_a_name_alone():
+    peer, own = kit.make(PGP, "dora@out.example"), kit.make(PGP, "a@in.test")
+    long = "n" * 60
+    sent = kit.seal([(PLAIN, b""), (PGP, peer.KEY)], [[
+        ("FORMAT", PGP), ("SECRET", own.SECRET)]], "Hi\n", "Wort " * 50,
+        to=[(f"{long}{n}@out.example", f"Some Body Called {long}")
+            for n in range(9)], autocrypt=1,
+        message_id=f"<{'f' * 64}@in.example>",
+        in_reply_to=f"<{'e' * 64}@in.example>",
+        references=" ".join(f"<{c * 64}@in.example>" for c in "abc"))
+    assert sent.result == kit.OK, sent.words
+    for mail in sent.outputs.values():
+        head = mail[:mail.index(b"\r\n\r\n")]
+        for line in head.split(b"\r\n"):
+            assert not line.rstrip().endswith(b":"), line
+            assert line.strip() and len(line) < 998, line
+        assert head.count(b"Message-ID: <" + b"f" * 64) == 1
+        assert head.count(b"In-Reply-To: <" + b"e" * 64) == 1
+        got = opened(mail)
+        assert len(got["References"].split()) == 3, got["References"]
+        assert len(got["To"].addresses) == 9
+
+
 def test_in_the_clear():
     sent = kit.seal([(PLAIN, b"")], [], "Grüße\n", "Überweisung",
                     files=[("a.bin", "application/octet-stream", b"\0\1")])
