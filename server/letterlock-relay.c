@@ -19,6 +19,7 @@
 #include "server/exitcode.h"
 #include "server/relay_find.h"
 #include "server/relay_run.h"
+#include "server/relay_tls.h"
 #include "store/loop.h"
 
 #define THREADS 4
@@ -57,6 +58,7 @@ struct relay {
 	/* lookups */
 	bool looks;
 	struct relay_dns *dns;
+	struct relay_tls *tls;
 	struct wire_trust *trust;
 	struct relay_find *find;
 };
@@ -165,6 +167,29 @@ find_ask(void *ctx, struct msg *request, find_done_fn *done, void *arg)
 	return r;
 }
 
+static void
+find_servers(void *arg, const char *domain, struct relay_route *route_r)
+{
+	tls_route(arg, domain, route_r);
+}
+
+static enum ll_result
+set_up_tls(struct relay *x, const char **why_r)
+{
+	struct tls_settings s;
+	enum ll_result r;
+
+	s.dns = x->dns;
+	s.ca = child_config(&x->child, "find_ca");
+	s.networks = child_config(&x->child, "find_networks");
+	s.domains = child_config(&x->child, "tls_domains");
+	s.port = (unsigned)strtoul(child_config(&x->child, "mx_port"), NULL,
+	    10);
+	*why_r = "find_ca cannot be read";
+	r = wire_trust_create(s.ca, &x->trust);
+	return r == LL_OK ? tls_open(&s, &x->tls) : r;
+}
+
 static enum ll_result
 set_up_lookups(struct relay *x, const char **why_r)
 {
@@ -186,8 +211,9 @@ set_up_lookups(struct relay *x, const char **why_r)
 	s.ca = child_config(&x->child, "find_ca");
 	s.networks = child_config(&x->child, "find_networks");
 	s.dns = x->dns;
-	*why_r = "find_ca cannot be read";
-	r = wire_trust_create(s.ca, &x->trust);
+	r = set_up_tls(x, why_r);
+	s.tls = relay_tls_find;
+	s.tls_ctx = x->tls;
 	if (r == LL_OK)
 		r = relay_find_open(&s, find_ask, x, &x->find, why_r);
 	if (r == LL_OK)
@@ -225,6 +251,9 @@ set_up_run(struct relay *x, const char **why_r)
 	else if (r == LL_OK)
 		r = smart_open(&smart, &x->smart, why_r);
 	s.smart = x->smart;
+	s.find_servers = x->looks ? find_servers : NULL;
+	s.find_arg = x->tls;
+	s.trust = x->trust;
 	if (r == LL_OK && (x->looks || s.dir == NULL))
 		r = pool_create(x->loop, THREADS, &s.pool);
 	return r == LL_OK ? run_open(&s, &x->run, why_r) : r;
