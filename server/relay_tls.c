@@ -222,8 +222,9 @@ look_sts(struct look *l)
 		r = sts_record(a.rows, a.count, id);
 	else if (r != LL_NOTFOUND)
 		snprintf(l->route->words, sizeof(l->route->words),
-		    "the name servers do not say whether %.80s has an "
-		    "MTA-STS policy", l->domain);
+		    "%s whether %.80s has an MTA-STS policy", r == LL_AUTH ?
+		    "DNSSEC does not confirm" :
+		    "the name servers do not say", l->domain);
 	dns_answer_finish(&a);
 	if (r == LL_OK && (had != LL_OK || strcmp(id, kept.id) != 0 ||
 	    time(NULL) - kept.fetched > REFRESH_SECS))
