@@ -81,16 +81,17 @@ finding_under_way(struct store *s, const char *address, uint64_t now,
 
 /* One lookup is wanted, unless its answer is still good or on its way. */
 static enum ll_result
-want(struct store *s, enum lookup lookup, const char *subject, uint64_t now,
-    bool *begun_r)
+want(struct store *s, const struct request *q, enum lookup lookup,
+    const char *subject, bool *begun_r)
 {
 	enum ll_result r;
 
 	r = db_run(s->db, "INSERT INTO findings (lookup, subject, state,"
-	    " wanted, asked, until, again) VALUES (?1, ?2, ?3, 1, ?4, 0, 0) ON"
-	    " CONFLICT DO UPDATE SET wanted = 1, leased = 0, asked ="
-	    " excluded.asked WHERE wanted = 0 AND again <= ?4", "utui",
-	    lookup, subject, FIND_ASKED, now);
+	    " wanted, asked, asker, until, again) VALUES (?1, ?2, ?3, 1, ?4,"
+	    " ?5, 0, 0) ON CONFLICT DO UPDATE SET wanted = 1, leased = 0,"
+	    " asked = excluded.asked, asker = excluded.asker WHERE wanted = 0"
+	    " AND again <= ?4", "utuid", lookup, subject, FIND_ASKED, q->now,
+	    &q->peer->user);
 	*begun_r |= r == LL_OK && db_changes(s->db) > 0;
 	return r;
 }
@@ -120,8 +121,8 @@ begin(struct store *s, struct request *q, const char *address,
 	}
 	for (l = LOOKUP_WKD; r == LL_OK && l <= LOOKUP_TLS; l++)
 		if (s->search & (1u << l))
-			r = want(s, (enum lookup)l, l == LOOKUP_TLS ?
-			    finding_domain(address) : address, q->now, &begun);
+			r = want(s, q, (enum lookup)l, l == LOOKUP_TLS ?
+			    finding_domain(address) : address, &begun);
 	if (begun) {
 		(*o->asked)++;
 		o->wanted += 2;
@@ -265,9 +266,12 @@ collect(struct store *s, struct request *q, struct taken *t, size_t room,
 	size_t len;
 
 	*n_r = 0;
-	r = db_query(s->db, &st, "SELECT lookup, subject FROM findings WHERE"
-	    " wanted = 1 AND leased <= ?1 ORDER BY asked", "i",
-	    q->now - TAKEN_SECS);
+	/* each user in turn: one with many holds up nobody else's few */
+	r = db_query(s->db, &st, "SELECT lookup, subject FROM (SELECT lookup,"
+	    " subject, asked, leased, row_number() OVER (PARTITION BY asker"
+	    " ORDER BY asked, lookup, subject) AS turn FROM findings WHERE"
+	    " wanted = 1) WHERE leased <= ?1 ORDER BY turn, asked, lookup,"
+	    " subject", "i", q->now - TAKEN_SECS);
 	if (r != LL_OK)
 		return r;
 	while (*n_r < room && (r = db_next(s->db, st)) == LL_OK) {

@@ -245,6 +245,7 @@ static const char routes[] =
 "  state INTEGER NOT NULL,"           /* as the last answer left it */
 "  wanted INTEGER NOT NULL,"          /* 1: the relay is to look */
 "  asked INTEGER NOT NULL,"
+"  asker BLOB NOT NULL,"              /* the user that wants it */
 "  leased INTEGER NOT NULL DEFAULT 0," /* when the relay took it, 0: not */
 "  until INTEGER NOT NULL,"           /* state and data hold so long */
 "  again INTEGER NOT NULL,"           /* due to be looked for anew */

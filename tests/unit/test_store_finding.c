@@ -346,25 +346,60 @@ static void
 one_user_has_two_hundred_an_hour(void **state)
 {
 	struct msg *m, *reply;
+	struct kit_user eve;
 	char address[40];
 	unsigned n;
 
 	(void)state;
+	kit_user(&kit, "eve", ROLE_STAFF, &eve);
+	kit_login(&kit, &eve);
 	m = kit_request(OP_FINDINGS);
 	for (n = 0; n < 300; n++) {
 		(void)snprintf(address, sizeof(address), "u%u@many.example",
 		    n);
 		msg_put_text(m, F_ADDRESS, address);
 	}
-	assert_int_equal(kit_ask(bob.worker, m, &reply), LL_OK);
+	assert_int_equal(kit_ask(eve.worker, m, &reply), LL_OK);
 	assert_string_not_equal(view_text(msg_view(reply), F_WORDS), "");
 	msg_destroy(reply);
+	kit_logout(&eve);
 	stop();
 	assert_int_equal(kit_sql(&kit, "SELECT count(*) FROM findings WHERE"
 	    " lookup = 1 AND subject LIKE '%@many.example'"), 200);
 	start();
 	/* another one has as many */
 	assert_int_equal(count_of(&ada, "x@three.example"), 2);
+}
+
+/* Whoever asks for much waits longer, not the others. */
+static void
+users_take_turns(void **state)
+{
+	struct msg *m = kit_request(OP_FINDINGS), *reply;
+	char address[40], text[2000];
+	unsigned n, rows = 0, bobs = 0;
+	struct tlv_view row;
+	size_t at = 0;
+
+	(void)state;
+	lease(text);
+	for (n = 0; n < 20; n++) {
+		(void)snprintf(address, sizeof(address), "v%u@turn.example",
+		    n);
+		msg_put_text(m, F_ADDRESS, address);
+	}
+	assert_int_equal(kit_ask(ada.worker, m, NULL), LL_OK);
+	(void)count_of(&bob, "only@bobs.example");
+	m = kit_request(OP_FIND_LEASE);
+	msg_put_u64(m, F_LIMIT, 6);
+	assert_int_equal(kit_ask(relay, m, &reply), LL_OK);
+	for (; view_nest(msg_view(reply), F_ROW, &at, &row); rows++)
+		if (strstr(view_text(row, F_ADDRESS), "bobs.example") != NULL)
+			bobs++;
+	assert_int_equal(rows, 6);
+	assert_int_equal(bobs, 2);
+	assert_true(view_has(msg_view(reply), F_DELAY_SECS));
+	msg_destroy(reply);
 }
 
 static void
@@ -393,6 +428,7 @@ main(void)
 		cmocka_unit_test(only_what_was_asked_for_is_taken),
 		cmocka_unit_test(answers_hold_for_a_while),
 		cmocka_unit_test(a_lost_relay_gives_them_back),
+		cmocka_unit_test(users_take_turns),
 		cmocka_unit_test(bad_requests),
 		cmocka_unit_test(one_user_has_two_hundred_an_hour),
 	};
