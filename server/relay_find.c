@@ -6,8 +6,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define THREADS 4
-#define JOBS_MAX 16                /* leased at a time */
+#define THREADS 8
+#define JOBS_MAX THREADS           /* leased at a time: who asks next is not
+                                      behind those who asked for much */
 #define SUBJECT_ROOM 321
 
 struct job {
@@ -25,7 +26,8 @@ struct relay_find {
 	int event;                 /* readable: something is done */
 	unsigned jobs;             /* leased and not yet answered */
 	bool leasing, more;
-	unsigned threads;
+	pthread_t threads[THREADS];
+	unsigned thread_count;
 	/* under the lock: */
 	pthread_mutex_t lock;
 	pthread_cond_t work;
@@ -74,21 +76,14 @@ run_thread(void *arg)
 	return NULL;
 }
 
-/* One more while there is more work than hands.  They never end by
- * themselves, so nobody has to join them. */
+/* One more while there is more work than hands. */
 static void
 more_threads(struct relay_find *f)
 {
-	pthread_attr_t attr;
-	pthread_t thread;
-
-	if (f->threads == THREADS || f->jobs <= f->threads ||
-	    pthread_attr_init(&attr) != 0)
-		return;
-	if (pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED) == 0 &&
-	    pthread_create(&thread, &attr, run_thread, f) == 0)
-		f->threads++;
-	(void)pthread_attr_destroy(&attr);
+	if (f->thread_count < THREADS && f->jobs > f->thread_count &&
+	    pthread_create(&f->threads[f->thread_count], NULL, run_thread,
+	    f) == 0)
+		f->thread_count++;
 }
 
 /* --- the store --- */
@@ -116,7 +111,7 @@ add_job(struct relay_find *f, struct tlv_view row)
 	memcpy(j->subject, subject, strlen(subject) + 1);
 	f->jobs++;
 	more_threads(f);
-	if (f->threads == 0) {
+	if (f->thread_count == 0) {
 		f->jobs--;
 		free(j);
 		return;
@@ -243,6 +238,29 @@ resolve(void *ctx, const char *host, struct net_addr *list, size_t room,
 	return r;
 }
 
+static void
+release_all(struct job *j)
+{
+	struct job *next;
+
+	for (; j != NULL; j = next) {
+		next = j->next;
+		release(j);
+	}
+}
+
+/* When there is no thread, or none any more. */
+static void
+forget(struct relay_find *f)
+{
+	release_all(f->waiting);
+	release_all(f->done);
+	if (f->event >= 0)
+		(void)close(f->event);
+	silent_destroy(f->web.silent);
+	free(f);
+}
+
 enum ll_result
 relay_find_open(const struct find_settings *s, find_ask_fn *ask,
     void *ask_ctx, struct relay_find **f_r, const char **why_r)
@@ -263,17 +281,15 @@ relay_find_open(const struct find_settings *s, find_ask_fn *ask,
 	f->web.resolve_ctx = s->dns;
 	f->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (f->event < 0 || web_start() != LL_OK ||
+	    silent_create(&f->web.silent) != LL_OK ||
 	    pthread_mutex_init(&f->lock, NULL) != 0 ||
 	    pthread_cond_init(&f->work, NULL) != 0) {
-		if (f->event >= 0)
-			(void)close(f->event);
-		free(f);
+		forget(f);
 		return LL_NOMEM;
 	}
 	if (net_list_parse(s->networks, &f->web.networks) != LL_OK) {
 		*why_r = "find_networks: networks as 10.0.0.0/8";
-		(void)close(f->event);
-		free(f);
+		forget(f);
 		return LL_USAGE;
 	}
 	*f_r = f;
@@ -283,11 +299,23 @@ relay_find_open(const struct find_settings *s, find_ask_fn *ask,
 void
 relay_find_close(struct relay_find *f)
 {
+	bool busy;
+	unsigned i;
+
 	if (f == NULL)
 		return;
 	pthread_mutex_lock(&f->lock);
 	f->stop = true;
+	busy = f->busy > 0;
 	pthread_cond_broadcast(&f->work);
 	pthread_mutex_unlock(&f->lock);
-	/* threads may be at work with it: the process ends next */
+	/* one that waits for a stranger's server is not waited for: the
+	 * process ends next, and what the thread uses stays until then */
+	if (busy)
+		return;
+	for (i = 0; i < f->thread_count; i++)
+		(void)pthread_join(f->threads[i], NULL);
+	(void)pthread_cond_destroy(&f->work);
+	(void)pthread_mutex_destroy(&f->lock);
+	forget(f);
 }

@@ -68,6 +68,8 @@ fetch(const struct web *web, const char *url, struct find_answer *a)
 	else
 		say(a, r == LL_NOTFOUND ? FIND_NOTHING : FIND_FAILED,
 		    p.words[0] != '\0' ? p.words : ll_result_text(r));
+	if (r == LL_BUSY)
+		a->good_secs = SILENT_SECS;
 	web_page_finish(&p);
 	return r;
 }

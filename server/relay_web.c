@@ -9,6 +9,7 @@
 #include <curl/curl.h>
 
 #include "keys/clean.h"
+#include "store/loop.h"
 
 #define CONNECT_MS 8000L
 #define WHOLE_MS 20000L
@@ -157,7 +158,7 @@ look_up(struct fetch *f, const char *host, unsigned port,
 /* --- one fetch --- */
 
 static bool
-set_limits(CURL *c)
+set_limits(const struct web *w, CURL *c)
 {
 	return curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "https") ==
 	    CURLE_OK &&
@@ -170,7 +171,8 @@ set_limits(CURL *c)
 	    CURLE_OK &&
 	    curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS) ==
 	    CURLE_OK &&
-	    curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, WHOLE_MS) == CURLE_OK;
+	    curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, w->whole_ms > 0 ?
+	    w->whole_ms : WHOLE_MS) == CURLE_OK;
 }
 
 /* With find_ca, the system's certificates count no more. */
@@ -249,8 +251,14 @@ static enum ll_result
 perform(struct fetch *f, const char *url, const char *host, unsigned port)
 {
 	struct curl_slist *list = NULL;
+	CURLcode rc = CURLE_OK;
 	enum ll_result r = LL_OK;
 
+	if (f->web->silent != NULL && silent_is(f->web->silent, host,
+	    loop_now_ms())) {
+		say(f->page, "the web server did not answer in time");
+		return LL_BUSY;
+	}
 	if (f->web->resolve != NULL)
 		r = look_up(f, host, port, &list);
 	if (r == LL_DENIED)
@@ -266,7 +274,11 @@ perform(struct fetch *f, const char *url, const char *host, unsigned port)
 	    list) != CURLE_OK))
 		r = LL_NOMEM;
 	else
-		r = judge(f, curl_easy_perform(f->curl));
+		rc = curl_easy_perform(f->curl);
+	if (r == LL_OK)
+		r = judge(f, rc);
+	if (rc == CURLE_OPERATION_TIMEDOUT && f->web->silent != NULL)
+		silent_add(f->web->silent, host, loop_now_ms());
 	curl_slist_free_all(list);
 	return r;
 }
@@ -291,7 +303,7 @@ web_get(const struct web *w, const char *url, size_t cap,
 	if (f.curl == NULL)
 		return LL_NOMEM;
 	r = LL_NOMEM;
-	if (set_limits(f.curl) && set_tls(w, f.curl) && set_calls(&f))
+	if (set_limits(w, f.curl) && set_tls(w, f.curl) && set_calls(&f))
 		r = perform(&f, url, host, has_port ? port : HTTPS);
 	curl_easy_cleanup(f.curl);
 	if (r != LL_OK || p_r->status != 200)

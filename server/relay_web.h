@@ -14,6 +14,7 @@
 
 #include "keys/result.h"
 #include "server/net.h"
+#include "server/relay_silent.h"
 
 #define WEB_WORDS 300
 #define WEB_TYPE 100
@@ -24,12 +25,14 @@
 typedef enum ll_result web_resolve_fn(void *ctx, const char *host,
     struct net_addr *list, size_t room, size_t *n_r);
 
-/* Shared by all threads; nothing in it changes. */
+/* Shared by all threads; nothing in it changes, but what silent has. */
 struct web {
 	const char *ca;            /* file, "": the system's */
 	struct net_list networks;  /* private ones that may be reached */
 	web_resolve_fn *resolve;   /* NULL: the C library's */
 	void *resolve_ctx;
+	struct silent *silent;     /* hosts not to wait for again; or NULL */
+	long whole_ms;             /* most for one page; 0: 20 seconds */
 };
 
 struct web_page {
@@ -43,10 +46,11 @@ struct web_page {
 /* Starts libcurl; before any thread.  LL_NOMEM. */
 LL_MUST enum ll_result web_start(void);
 
-/* Fetches url (https only), waiting 20 seconds at most; a body is kept of
- * status 200 only, cap bytes at most.  LL_OK for whatever status; LL_NOTFOUND
- * when there is no such host; LL_DENIED when its address is not allowed;
- * LL_TOOBIG; LL_IO.  *p_r is released by web_page_finish in any case. */
+/* Fetches url (https only), waiting whole_ms at most; a body is kept of status
+ * 200 only, cap bytes at most.  LL_OK for whatever status; LL_NOTFOUND when
+ * there is no such host; LL_DENIED when its address is not allowed; LL_TOOBIG;
+ * LL_BUSY when it kept us waiting a moment ago; LL_IO.  *p_r is released by
+ * web_page_finish in any case. */
 LL_MUST enum ll_result web_get(const struct web *w, const char *url,
     size_t cap, struct web_page *p_r);
 void web_page_finish(struct web_page *p);

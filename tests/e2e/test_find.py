@@ -2,6 +2,7 @@
 a real web server, by names of a real DNS; and what a stranger's server may try
 with a house that looks."""
 # limit: 300
+import concurrent.futures
 import hashlib
 import os
 import sqlite3
@@ -361,6 +362,34 @@ def test_off_and_a_slow_server():
         ada.wait_state(sent["id"], "c0@slow.example", "notified")
         assert time.monotonic() - begun < 9, time.monotonic() - begun
         assert slow[0] >= 4, slow
+
+
+def test_programs_that_die_meanwhile():
+    """A lookup is under way when the store, or the relay, is killed: it is
+    made again, and its answer comes."""
+    for program in ("letterlock-store", "letterlock-relay"):
+        with World() as w:
+            carol = w.person("carol@adv.example")
+            w.domain("adv.example", "openpgpkey")
+            w.web.host("openpgpkey.adv.example")
+
+            def late(handler):
+                time.sleep(2)
+                return 200, {}, carol.public
+            w.web.answers[("openpgpkey.adv.example",
+                           w.path("carol@adv.example"))] = late
+            ada = w.start()
+            with concurrent.futures.ThreadPoolExecutor(1) as pool:
+                asked = pool.submit(ada.ssh, "plan --to carol@adv.example",
+                                    None, False)
+                ll.until(lambda: w.web.count("openpgpkey.adv.example"))
+                w.house.procs(program)[0].kill()
+                asked.result()
+            row = ll.until(lambda: next((
+                r for r in plan(ada, "carol@adv.example").values()
+                if r["route"] == "openpgp"), None), 20,
+                program + ": the key")
+            assert row["held"] is False, row
 
 
 if __name__ == "__main__":
