@@ -185,7 +185,7 @@ center_key_add(struct center *c, const char *address, const void *key,
 	if (r == LL_OK)
 		r = keep(c, address, &i, a_r);
 	else if (*i.words)
-		r = center_fail(c, r, i.words);
+		r = center_fail(c, r == LL_PROTO ? LL_DENIED : r, i.words);
 	else if (r == LL_PROTO || r == LL_USAGE)
 		r = center_fail(c, LL_DENIED, "that is no OpenPGP key and no "
 		    "certificate");

@@ -23,7 +23,7 @@
 struct key {
 	char fingerprint[129];
 	enum parse_format format;
-	enum key_source source;
+	bool trusted;                /* the plan counts on its CA */
 	bool confirmed;              /* by a person: no CA need stand behind */
 	char address[321];
 	struct msg *answer;          /* keeps the bytes */
@@ -93,8 +93,8 @@ fetch_key(struct center *c, struct key *k)
 	k->bytes.format = k->format;
 	k->bytes.p = view_bytes(view_has(row, F_PUBLIC) ? row : v, F_PUBLIC,
 	    &k->bytes.len);
-	k->source = (enum key_source)view_u64(row, F_KEY_SOURCE);
 	k->confirmed = view_u64(row, F_CONFIRMED) != 0;
+	k->trusted = (view_u64(row, F_FLAGS) & PEERKEY_TRUSTED) != 0;
 	return k->bytes.p && k->bytes.len ? LL_OK : LL_PROTO;
 }
 
@@ -145,24 +145,50 @@ gather(struct mailing *s)
 	return r;
 }
 
-/* The plan must not trust that path again: kept anew, as it is today. */
+/* What its CA took back is a key no more; the house's own stays for the
+ * administration to remove. */
+static enum ll_result
+drop_revoked(struct mailing *s, const struct key *k, const char **then_r)
+{
+	struct center_keys gone;
+	enum ll_result r;
+
+	r = center_key_remove(s->c, k->fingerprint, k->address, &gone);
+	*then_r = r ? "The administration has to remove it." :
+	    "It is removed: plan again.";
+	center_keys_finish(&gone);
+	return r == LL_NOTFOUND || r == LL_DENIED ? LL_OK : r;
+}
+
+/* The plan must not trust that path again: kept anew, as it is today.  Of two
+ * sources the store keeps the better one, which is the old one here. */
+static enum ll_result
+drop_trust(struct mailing *s, const struct key *k, struct inspection *seen)
+{
+	seen->keys[0].trusted = false;
+	seen->keys[0].result = LL_OK;
+	return seen->keys[0].key ? keyring_add(s->c->desk, k->address, seen,
+	    KEY_AUTOCRYPT, NULL) : LL_OK;
+}
+
 static enum ll_result
 refuse(struct mailing *s, const struct key *k, struct inspection *seen)
 {
-	struct inspected *found = &seen->keys[0];
+	const struct inspected *found = &seen->keys[0];
+	const char *then = "Plan again.";
 	char words[INSPECT_WORDS + 500];
-	enum ll_result r = LL_OK;
+	enum ll_result r;
 
 	(void)snprintf(words, sizeof words, "the certificate of %s may not be "
-	    "used any more: %s %s", k->address, *found->words ?
-	    found->words : "no trusted issuer.", k->confirmed ?
-	    "Remove it (key remove), then plan again." : "Plan again.");
-	found->trusted = false;
-	found->result = LL_OK;
-	if (found->key && !k->confirmed)
-		r = keyring_add(s->c->desk, k->address, seen, k->source,
-		    NULL);
-	return r ? r : center_fail(s->c, LL_CONFLICT, words);
+	    "used any more: %s", k->address, *found->words ? found->words :
+	    "no trusted issuer.");
+	r = found->revoked ? drop_revoked(s, k, &then) :
+	    drop_trust(s, k, seen);
+	if (r)
+		return r;
+	(void)snprintf(words + strlen(words), sizeof words - strlen(words),
+	    " %s", then);
+	return center_fail(s->c, LL_CONFLICT, words);
 }
 
 /* What a person has checked needs no CA to stand behind it, but none that
@@ -170,8 +196,8 @@ refuse(struct mailing *s, const struct key *k, struct inspection *seen)
 static bool
 is_refused(const struct key *k, const struct inspected *found)
 {
-	return found->revoked || (!k->confirmed && (found->result != LL_OK
-	    || !found->trusted));
+	return found->revoked || (!k->confirmed && k->trusted
+	    && !found->trusted);
 }
 
 /* A CA may have taken a certificate back since it was kept. */

@@ -371,6 +371,7 @@ confirm(struct view *v)
 	char text[900], print[CENTER_FINGERPRINT];
 	struct center_keys keys;
 	enum ll_result r;
+	bool found;
 	size_t i;
 
 	memcpy(s->address, current(v)->address, sizeof(s->address));
@@ -381,11 +382,12 @@ confirm(struct view *v)
 	}
 	for (i = 0; i < keys.count && !keys.rows[i].changed; i++)
 		continue;
-	if (i < keys.count)
+	found = i < keys.count;
+	if (found)
 		memcpy(s->fingerprint, keys.rows[i].fingerprint,
 		    sizeof(s->fingerprint));
 	center_keys_finish(&keys);
-	if (i >= keys.count) {
+	if (!found) {
 		keys_open(s->address);
 		return;
 	}

@@ -6,8 +6,15 @@ import json
 import os
 import re
 
+import dnskit
+import httpskit
 import keykit
 import ll
+import parsekit as kit
+import tlskit
+from test_portal import Sent
+
+CAROL = "carol@out.example"
 
 
 def house_of_two(**options):
@@ -302,9 +309,219 @@ def test_smime_by_the_organisations_ca():
         assert got.mail["Subject"] == "Sealed" and got.text() == "for Emil\n"
         assert b"Sealed" not in raw
 
-        # the CA of the other side is trusted; then it takes the key back
-        house.admin("ca", "trust", world.ca.path("ca.pem"), check=False)
-        del hand
+
+def revoked(ca, *names):
+    """A list of the CA that names these certificates."""
+    ca.write("index.txt", b"")
+    ca.write("crlnumber", b"01\n")
+    ca.write("ca.cnf", f"[ca]\ndefault_ca=d\n[d]\ndatabase="
+             f"{ca.path('index.txt')}\ncrlnumber={ca.path('crlnumber')}"
+             "\ndefault_md=sha256\ndefault_crl_days=9\n".encode())
+    how = ["-config", ca.path("ca.cnf"), "-keyfile", ca.path("ca.key"),
+           "-cert", ca.path("ca.pem")]
+    for name in names:
+        kit.openssl("ca", *how, "-revoke", ca.path(name + ".pem"))
+    return ca.write("ca.crl", kit.openssl("ca", *how, "-gencrl").stdout)
+
+
+def test_a_certificate_that_its_ca_took_back():
+    with Sent() as s, keykit.Smime() as world:
+        certified(s.house, s.ada)
+        s.house.admin("ca", "trust", world.ca.path("ca.pem"))
+        s.house.admin("ca", "crl", revoked(world.ca))
+        carol = world.person(CAROL)
+        page = s.opened()
+        page.submit("key", {"key": ""}, {"keyfile": [
+            ("key.pem", carol.public)]})
+        row = planned(s.ada, "--to " + CAROL)[CAROL]
+        assert row["route"] == "smime", row
+        key = [k for k in s.ada.verb("key list")["keys"]][0]
+        assert key["trusted"] and not key["confirmed"], key
+        s.ada.send([CAROL], "One", "by S/MIME\n")
+        # revoked after it was kept: found out when the next one is sealed
+        s.house.admin("ca", "crl", revoked(world.ca, carol.name))
+        assert planned(s.ada, "--to " + CAROL)[CAROL]["route"] == "smime"
+        before = len(s.house.mails())
+        refused(s.ada, f"send --to {CAROL} --subject Two", 1,
+                "revoked by its issuer", "not by S/MIME\n")
+        row = planned(s.ada, "--to " + CAROL)[CAROL]
+        assert row["route"] != "smime", row
+        # given by hand it is refused just as well
+        refused(s.ada, f"key add --for {CAROL}", 1, "revoked", carol.public)
+        assert len(s.house.mails()) == before
+
+
+def test_a_changed_key_waits_and_is_confirmed_in_the_plan():
+    with Sent() as s, keykit.Pgp() as old, keykit.Pgp() as new:
+        page = s.opened()
+        first, second = old.person(CAROL), new.person(CAROL, "nistp256")
+        for person in first, second:
+            page.submit("key", {"key": ""}, {"keyfile": [
+                ("key.pgp", person.public)]})
+        row = planned(s.ada, "--to " + CAROL)[CAROL]
+        assert row["route"] == "portal-muc", row
+        assert "changed" in row["warning"], row
+        shown = s.ada.ssh("plan --to " + CAROL).out
+        assert "WARNING" in shown, shown
+        with s.ada.screen() as screen:
+            screen.wait("Inbox:")
+            screen.send("c").wait("Subject:")
+            screen.send(CAROL + "\t\tNews\tText.")
+            screen.send("\x18").wait("Plan for 1 recipient")
+            screen.wait(CAROL + " +portal-muc")
+            screen.wait("WARNING: ")
+            screen.send("C").wait("Confirm a changed key")
+            screen.wait(grouped(second.fingerprint)[:40])
+            screen.send("y").wait(CAROL + " +openpgp")
+            screen.wait_gone("WARNING")
+            screen.send("\r").wait("Sent")
+        raw = mail_of(s.house, b"multipart/encrypted")[0]
+        got = second.open(raw, "gpg", [s.ada.ssh("key export").raw])
+        assert got.good and got.text() == "Text.\n", got.said
+
+
+def hu(address):
+    """The name that a web key directory has an address under."""
+    digest = hashlib.sha1(address.split("@")[0].lower().encode()).digest()
+    bits = "".join(f"{b:08b}" for b in digest)
+    symbols = "ybndrfg8ejkmcpqxot1uwisza345h769"
+    return "".join(symbols[int(bits[i:i + 5], 2)] for i in range(0, 160, 5))
+
+
+class Directory:
+    """A domain with a web key directory, and the config that reaches it."""
+
+    def __init__(self, domain):
+        self.domain, self.name = domain, "openpgpkey." + domain
+        self.ca = tlskit.Authority()
+        self.web = httpskit.Web(self.ca)
+        self.dns = dnskit.Dns()
+
+    def __enter__(self):
+        self.web.host(self.name)
+        self.dns.zone(self.domain).add("openpgpkey", "A", self.web.address)
+        self.dns.start()
+        return self
+
+    def __exit__(self, *why):
+        self.dns.__exit__(*why)
+        self.web.__exit__(*why)
+        self.ca.__exit__(*why)
+
+    @property
+    def config(self):
+        return dict(self.dns.config, key_search="wkd", find_ca=self.ca.pem,
+                    find_networks="127.0.0.0/8")
+
+    def publish(self, address, key):
+        self.web.put(self.name, f"/.well-known/openpgpkey/{self.domain}/hu/"
+                     + hu(address), key,
+                     content_type="application/octet-stream")
+
+
+def test_a_key_is_found_while_one_plans():
+    with keykit.Pgp() as world, Directory("partner.example") as found:
+        dora = world.person("dora@partner.example")
+        other = world.person("other@partner.example")
+        found.publish("dora@partner.example", dora.public)
+        # a directory that gives out another person's key
+        found.publish("evan@partner.example", other.public)
+        house, ada, bob = house_of_two(config=found.config)
+        with house:
+            row = planned(ada, "--to dora@partner.example")[
+                "dora@partner.example"]
+            assert row["route"] == "openpgp", row
+            assert "published by their mail domain" in row["trust"], row
+            key = ada.verb("key list")["keys"][0]
+            assert key["source"] == "wkd" and not key["confirmed"], key
+            row = planned(ada, "--to dora@partner.example --class "
+                          "confidential")["dora@partner.example"]
+            assert row["route"] == "portal-muc", row
+            row = planned(ada, "--to evan@partner.example")[
+                "evan@partner.example"]
+            assert row["route"] == "portal-muc", row
+            assert len(ada.verb("key list")["keys"]) == 1
+            # on the screen the plan comes first, the key after it
+            found.publish("fay@partner.example",
+                          world.person("fay@partner.example").public)
+            with ada.screen() as screen:
+                screen.wait("Inbox:")
+                screen.send("c").wait("Subject:")
+                screen.send("fay@partner.example\t\tHi\tText.")
+                screen.send("\x18").wait("Plan for 1 recipient")
+                screen.wait("fay@partner.example +openpgp")
+                screen.send("\r").wait("Sent")
+            ada.ssh("key confirm " + key["fingerprint"][:12])
+            row = planned(ada, "--to dora@partner.example --class "
+                          "confidential")["dora@partner.example"]
+            assert row["route"] == "openpgp", row
+
+
+def test_bad_keys_are_refused_in_one_line():
+    house, ada, bob = house_of_two()
+    with house, keykit.Pgp() as world, keykit.Smime() as smime, \
+            keykit.Pgp() as second:
+        address = "dora@out.example"
+        good = world.person(address)
+        rows = [
+            (world.person("mallory@else.example").public, 1, "that address"),
+            (second.person(address, "rsa1024").public, 1, "weak"),
+            (b"no key\n", 1, "no OpenPGP key"),
+            (smime.person("mallory@else.example").public, 1, "another"),
+            (b"\0" * 300000, 1, "256"),
+            (b"", 2, "no key came"),
+            (good.secret(), 1, "private key"),
+        ]
+        for key, code, words in rows:
+            refused(ada, f"key add --for {address}", code, words, key)
+        for target in ("dora", "dora@", "@", "a b@out.example",
+                       "dora@out.example\n", "x@b\u00fccher.example"):
+            done = ada.ssh(f"key add --for {ll.quote(target)}", good.public,
+                           check=False)
+            assert done.code == 2 and done.out == "", (target, done.err)
+            assert len(done.err.strip().splitlines()) == 1, done.err
+        assert ada.verb("key list")["keys"] == []
+        refused(ada, "key confirm 1234", 2, "8 digits")
+        refused(ada, "key confirm", 2, "needs a fingerprint")
+        refused(ada, "key remove 12345678", 3, "no key")
+        refused(ada, "key export --smime", 3, "no certificate")
+        refused(ada, "key nonsense", 2, "key add, list")
+        refused(ada, "key import", 1, "", b"wrong\nnot a file\n")
+
+
+def test_a_whole_domain_and_a_key_that_goes():
+    house, ada, bob = house_of_two()
+    with house, keykit.Pgp() as world:
+        gate = world.person("gateway@partner.example")
+        ada.verb("key add --for @partner.example", gate.public)
+        to = ["one@partner.example", "two@partner.example"]
+        words = " ".join("--to " + a for a in to)
+        plan = planned(ada, words)
+        assert {r["route"] for r in plan.values()} == {"domain"}, plan
+        sent = ada.send(to, "To a gateway", "both\n")
+        raw = mail_of(house, b"multipart/encrypted", 2)[0]
+        got = gate.open(raw, "gpg", [ada.ssh("key export").raw])
+        assert got.good and got.text() == "both\n", got.said
+        for address in to:
+            states(ada, sent["id"], address, "relayed")
+        ada.ssh("key remove " + gate.fingerprint)
+        assert {r["route"] for r in planned(ada, words).values()} == \
+            {"portal-muc"}
+
+
+def test_what_is_too_large_for_mail_is_told():
+    house, ada, bob = house_of_two(config={"attachment_max": "128M"})
+    with house, keykit.Pgp() as world:
+        dora = world.person("dora@out.example")
+        ada.verb("key add --for dora@out.example", dora.public)
+        draft = drafted(ada, {"huge.bin": bytes(70 << 20)})
+        refused(ada, f"send --to dora@out.example --draft {draft} "
+                "--subject x", 1, "larger than 64 MB", "text\n")
+        # another way takes it
+        sent = ada.verb(f"send --to dora@out.example --draft {draft} "
+                        "--subject x --via dora@out.example=portal-muc",
+                        "text\n")
+        assert sent["recipients"][0]["route"] == "portal-muc", sent
 
 
 if __name__ == "__main__":
