@@ -56,6 +56,15 @@ void mime_words(const char *value, struct tlv_out *o);
 /* The one address of a From value into room bytes; false when there is none
  * or more than one. */
 bool mime_address(const char *value, char *address, size_t room);
+enum mime_tnef { MIME_TNEF_TEXT, MIME_TNEF_HTML, MIME_TNEF_FILE };
+
+/* One thing inside: text (name "") or a file, whose name is UTF-8, not cleaned,
+ * perhaps empty.  Anything but LL_OK ends the reading. */
+typedef enum ll_result mime_tnef_fn(void *ctx, enum mime_tnef what,
+    const char *name, const char *charset, struct tlv_view content);
+/* Takes TNEF apart; LL_PROTO when it is none, else what put gave. */
+LL_MUST enum ll_result mime_tnef(struct tlv_view data, mime_tnef_fn *put,
+    void *ctx);
 /* HTML as plain text; links show where they lead. */
 void mime_html(struct tlv_view html, struct tlv_out *o);
 

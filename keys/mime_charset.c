@@ -28,6 +28,8 @@ static const struct {
 	{ "iso-8859-11", "windows-874" }, { "cp874", "windows-874" },
 	{ "koi8", "koi8-r" }, { "ibm437", "cp437" }, { "ibm850", "cp850" },
 	{ "ibm852", "cp852" }, { "ibm866", "cp866" },
+	{ "windows-65001", "utf-8" }, { "windows-932", "shift_jis" },
+	{ "windows-936", "gb18030" }, { "windows-950", "big5" },
 	{ "x-mac-roman", "macintosh" }, { "mac", "macintosh" },
 	{ "gb2312", "gb18030" }, { "gbk", "gb18030" }, { "gb_2312-80",
 	"gb18030" }, { "x-gbk", "gb18030" }, { "cp936", "gb18030" },

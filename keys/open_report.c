@@ -131,6 +131,8 @@ put_status(struct tlv_view text, struct tlv_out *report)
 	size_t at = 0, start = 0, count = 0, n;
 	const uint8_t *end;
 
+	if (text.len == 0)
+		return 0;
 	while (at < text.len && count < REPORTED_MAX) {
 		end = memchr(text.data + at, '\n', text.len - at);
 		n = end == NULL ? text.len - at :

@@ -14,6 +14,7 @@ struct walk {
 	bool told_depth, told_charset;
 	unsigned inside;             /* messages inside messages */
 	bool html_is_file;           /* the same stands there as plain text */
+	unsigned texts;              /* shown so far */
 };
 
 static enum ll_result walk(struct walk *w, struct tlv_view whole,
@@ -77,6 +78,7 @@ put_text(struct walk *w, const struct mime_entity *e, bool html,
 	struct tlv_out raw, utf8, plain;
 	enum ll_result r;
 
+	w->texts++;
 	tlv_out_init(&raw, JOB_OPENED_MAX);
 	tlv_out_init(&utf8, JOB_OPENED_MAX);
 	tlv_out_init(&plain, JOB_OPENED_MAX);
@@ -157,6 +159,54 @@ has_plain(const struct mime_entity *e)
 	return false;
 }
 
+/* What a winmail.dat is made of, with what is needed to tell of it. */
+struct tnef {
+	struct walk *w;
+	unsigned depth;
+	uint64_t signature;
+};
+
+/* Its text only where the mail has none of its own: else they are the same. */
+static enum ll_result
+put_tnef_part(void *ctx, enum mime_tnef what, const char *name,
+    const char *charset, struct tlv_view content)
+{
+	struct tnef *t = ctx;
+	struct mime_entity e;
+
+	if (what != MIME_TNEF_FILE && t->w->texts > 0)
+		return LL_OK;
+	memset(&e, 0, sizeof e);
+	e.body = content;
+	snprintf(e.name, sizeof e.name, "%s", name);
+	snprintf(e.charset, sizeof e.charset, "%s", charset);
+	snprintf(e.type, sizeof e.type, "%s", what == MIME_TNEF_TEXT ?
+	    "text/plain" : what == MIME_TNEF_HTML ? "text/html" :
+	    "application/octet-stream");
+	if (what == MIME_TNEF_FILE)
+		return put_file(t->w, &e, t->depth, t->signature);
+	return put_text(t->w, &e, what == MIME_TNEF_HTML, t->depth,
+	    t->signature);
+}
+
+/* The file as it came, then what is in it. */
+static enum ll_result
+put_tnef(struct walk *w, const struct mime_entity *e, unsigned depth,
+    uint64_t signature)
+{
+	struct tnef t = { w, depth + 1, signature };
+	struct tlv_out content;
+	enum ll_result r;
+
+	tlv_out_init(&content, JOB_OPENED_MAX);
+	mime_decode(e, &content);
+	r = put_part(w, PARSE_W_FILE, e, &content, depth, signature);
+	if (r == LL_OK && w->bytes + content.len <= JOB_OPENED_MAX)
+		r = mime_tnef(job_view(&content), put_tnef_part, &t);
+	tlv_out_finish(&content);
+	return r == LL_PROTO ? LL_OK : r;
+}
+
 static enum ll_result
 walk_parts(struct walk *w, const struct mime_entity *e, unsigned depth,
     uint64_t signature)
@@ -211,6 +261,9 @@ walk(struct walk *w, struct tlv_view whole, unsigned depth,
 		return walk_parts(w, &e, depth, signature);
 	if (strcmp(e.type, "message/rfc822") == 0)
 		return put_message(w, &e, depth, signature);
+	if (strcmp(e.type, "application/ms-tnef") == 0 ||
+	    strcmp(e.type, "application/vnd.ms-tnef") == 0)
+		return put_tnef(w, &e, depth, signature);
 	if (!e.attachment && !w->html_is_file &&
 	    strcmp(e.type, "text/html") == 0)
 		return put_text(w, &e, true, depth, signature);

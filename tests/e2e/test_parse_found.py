@@ -4,6 +4,7 @@ in one file, a domain's keys, mail in the clear, keys taken in."""
 import base64
 import email
 import email.policy
+import struct
 
 import ll
 import parsekit as kit
@@ -428,6 +429,72 @@ def test_a_secret_openpgp_key_taken_in():
         assert got.result == kit.DENIED and "missing" in got.words, got.words
         got = kit.import_key(ring.public(print_), "hidden")
         assert got.result == kit.PROTO and "neither" in got.words
+
+
+def tnef(*attributes):
+    out = struct.pack("<IH", 0x223e9f78, 1)
+    for level, number, data in attributes:
+        out += struct.pack("<BII", level, number, len(data)) + data + \
+            struct.pack("<H", sum(data) & 0xffff)
+    return out
+
+
+def props(*all_):
+    out = struct.pack("<I", len(all_))
+    for number, kind, data in all_:
+        out += struct.pack("<HH", kind, number)
+        if kind == 3:
+            out += data
+            continue
+        out += struct.pack("<II", 1, len(data)) + data + b"\0" * (-len(data)
+                                                                 % 4)
+    return out
+
+
+def winmail(data, text=True):
+    return ("From: Dora <dora@out.example>\r\nContent-Type: multipart/mixed; "
+            'boundary="m"\r\n\r\n' +
+            ("--m\r\nContent-Type: text/plain\r\n\r\nOuter\r\n" if text
+             else "") + "--m\r\nContent-Type: application/ms-tnef; "
+            "name=winmail.dat\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+            ).encode() + base64.encodebytes(data) + b"\r\n--m--\r\n"
+
+
+def test_winmail_dat():
+    long = "Übersicht langer Name.xlsx"
+    data = tnef(
+        (1, 0x00069007, struct.pack("<II", 1251, 0)),
+        (1, 0x0002800c, "Привет\r\n\0".encode("cp1251")),
+        (2, 0x00069002, bytes(14)),
+        (2, 0x00018010, b"OVERVI~1.XLS\0"), (2, 0x0006800f, b"sheet" * 99),
+        (2, 0x00069005, props(
+            (0x0e20, 3, struct.pack("<I", 5)),
+            (0x3707, 0x1f, (long + "\0").encode("utf-16le")),
+            (0x3704, 0x1e, b"OVERVI~1.XLS\0"))),
+        (2, 0x00069002, bytes(14)),
+        (2, 0x00018010, "отчёт.txt\0".encode("cp1251")),
+        (2, 0x0006800f, b"report"))
+    got = kit.open_mail(winmail(data))
+    assert got.result == kit.OK, got.words
+    names = [p.get("NAME", [""])[0] for p in got.all("PART")]
+    assert names == ["", "winmail.dat", long, "отчёт.txt"], names
+    assert got.outputs[2] == data and got.outputs[3] == b"sheet" * 99
+    assert got.outputs[4] == b"report"
+    # the text, where there is no other
+    got = kit.open_mail(winmail(data, False))
+    assert [p["WHAT"][0] for p in got.all("PART")] == [3, 1, 3, 3]
+    assert got.outputs[2].decode() == "Привет\n"
+    html = tnef((1, 0x00069003, props((0x1013, 0x102, b"<p>Hello"),
+                                      (0x8001, 3, b""))))
+    got = kit.open_mail(winmail(html, False))
+    assert got.outputs[2].strip() == b"Hello", got.outputs
+    # broken: as far as may be, and the whole as a file
+    for cut in range(0, len(data), 7):
+        got = kit.open_mail(winmail(data[:cut] + b"\xff" * 5)) \
+            if cut % 35 == 0 else got
+        assert got.result == kit.OK
+    got = kit.open_mail(winmail(b"not that at all"))
+    assert len(got.all("PART")) == 2 and not got.words
 
 
 def test_character_sets():

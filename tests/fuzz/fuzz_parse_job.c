@@ -1,6 +1,7 @@
 /*
- * fuzz_parse_job.c - a foreign message (first byte even) or a foreign key
- * (odd) through letterlock-parse's own jobs; what they write goes nowhere.
+ * fuzz_parse_job.c - by the first byte's low bits a foreign message (0), a
+ * foreign key (1), a secret key (2), or TNEF (3) through letterlock-parse's own
+ * jobs; what they write goes nowhere.
  */
 #include <fcntl.h>
 #include <stdint.h>
@@ -11,6 +12,7 @@
 
 #include "keys/cms.h"
 #include "keys/job.h"
+#include "keys/mime.h"
 #include "keys/open.h"
 #include "keys/pgp.h"
 
@@ -26,6 +28,7 @@ nowhere(void)
 
 	if (fd >= 0)
 		return fd;
+	mime_charset_setup();
 	if (!cms_setup() || !pgp_setup() ||
 	    socketpair(AF_UNIX, SOCK_STREAM, 0, fds) != 0)
 		abort();
@@ -38,6 +41,48 @@ nowhere(void)
 	close(fds[1]);
 	fd = fds[0];
 	return fd;
+}
+
+static enum ll_result
+drop(void *ctx, enum mime_tnef what, const char *name, const char *charset,
+    struct tlv_view content)
+{
+	struct tlv_out o;
+
+	(void)ctx;
+	(void)what;
+	if (!utf8_valid(name, strlen(name)))
+		abort();
+	tlv_out_init(&o, 1 << 20);
+	mime_utf8(charset, content, &o);
+	if (!utf8_valid((const char *)o.data, o.len) && o.err == LL_OK &&
+	    memchr(o.data, 0, o.len) == NULL)
+		abort();
+	tlv_out_finish(&o);
+	return LL_OK;
+}
+
+static enum ll_result
+run(struct job *job, unsigned what, const uint8_t *p, size_t len)
+{
+	const struct tlv_view v = { p, len };
+
+	if (what == 0) {
+		tlv_put_raw(&job->data, p, len);
+		job->items[0].len = len;
+		job->item_count = 1;
+		return open_job(job);
+	}
+	tlv_put_text(&job->fields, PARSE_F_ADDRESS, what == 2 ? "@b.example" :
+	    "a@b.example");
+	tlv_put_bytes(&job->fields, PARSE_F_KEY, p, len);
+	if (what == 1)
+		return cms_is_certificate(v) ? cms_inspect(job) :
+		    pgp_inspect(job);
+	if (what == 2)
+		return pgp_import(job, v, "a@b.example", "secret");
+	(void)!mime_tnef(v, drop, NULL);
+	return LL_OK;
 }
 
 int
@@ -57,17 +102,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	tlv_out_init(&job.result, PARSE_RESULT_MAX);
 	tlv_out_init(&job.attached_keys, PARSE_RESULT_MAX);
 	tlv_out_init(&job.found, PARSE_RESULT_MAX / 2);
-	tlv_put_text(&job.fields, PARSE_F_ADDRESS, "a@b.example");
-	if ((data[0] & 1) != 0) {
-		tlv_put_bytes(&job.fields, PARSE_F_KEY, data + 1, len - 1);
-		r = data[1] == 0x30 || data[1] == '-' ? cms_inspect(&job) :
-		    pgp_inspect(&job);
-	} else {
-		tlv_put_raw(&job.data, data + 1, len - 1);
-		job.items[0].len = len - 1;
-		job.item_count = 1;
-		r = open_job(&job);
-	}
+	r = run(&job, data[0] & 3, data + 1, len - 1);
 	/* Who is refused is told why. */
 	if (r != LL_OK && r != LL_NOMEM && r != LL_EOF && job.words[0] == 0 &&
 	    ll_result_text(r)[0] == 0)
