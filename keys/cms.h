@@ -43,6 +43,30 @@ const char *cms_chain(struct job *job, X509 *cert, STACK_OF(X509) *more);
 /* IMPORT of a PKCS#12 file. */
 LL_MUST enum ll_result cms_import(struct job *job, struct tlv_view file,
     const char *address, const char *passphrase);
+
+/* What the messages of one wire have in common, read once and kept: the
+ * sender's key and certificate (certs: those above it follow), and one
+ * recipient. */
+struct cms_own {
+	STACK_OF(X509) *certs;
+	EVP_PKEY *key;
+};
+struct cms_recipient {
+	X509 *cert;
+	const char *why;             /* a sentence: not to be used, or NULL */
+	bool gcm, oaep;              /* he can read AES-256-GCM, RSA-OAEP */
+};
+/* The first S/MIME key among PRIVATE that can sign for FROM today; why there
+ * is none, or NULL. */
+const char *cms_own(struct job *job, const struct cms_own **own_r);
+/* LL_PROTO with words for what is no certificate.  It stays at least until the
+ * next cms_begin, which lets go of what is too many; cms_forget lets go of
+ * all. */
+LL_MUST enum ll_result cms_recipient(struct job *job, struct tlv_view bytes,
+    const struct cms_recipient **who_r);
+void cms_begin(void);
+void cms_forget(void);
+
 /* The jobs. */
 LL_MUST enum ll_result cms_make(struct job *job);
 LL_MUST enum ll_result cms_inspect(struct job *job);

@@ -4,7 +4,6 @@
 #include <openssl/cms.h>
 #include <openssl/rsa.h>
 #include <openssl/x509v3.h>
-#include <sodium.h>
 
 #include "keys/write.h"
 
@@ -24,8 +23,7 @@ put_line(struct lines *l)
 
 	if (l->len == 0)
 		return;
-	sodium_bin2base64(text, sizeof text, l->data, l->len,
-	    sodium_base64_VARIANT_ORIGINAL);
+	(void)EVP_EncodeBlock((unsigned char *)text, l->data, (int)l->len);
 	out_put(l->out, text, strlen(text));
 	out_put(l->out, "\r\n", 2);
 	l->len = 0;
@@ -77,65 +75,12 @@ lines_bio(struct lines *l, BIO_METHOD **method_r)
 	return bio;
 }
 
-/* One PRIVATE: why it can't sign for from, NULL when it can. */
-static const char *
-try_own(struct tlv_view nest, const char *from, STACK_OF(X509) **certs_r,
-    EVP_PKEY **key_r)
-{
-	struct tlv_view secret = job_bytes(nest, PARSE_F_SECRET);
-	const unsigned char *p = secret.data;
-	const char *why;
-	X509 *cert;
-
-	*certs_r = cms_certificates(job_bytes(nest, PARSE_F_KEY));
-	cert = sk_X509_value(*certs_r, 0);
-	*key_r = p == NULL ? NULL : d2i_AutoPrivateKey(NULL, &p,
-	    (long)secret.len);
-	if (cert == NULL || *key_r == NULL ||
-	    X509_check_private_key(cert, *key_r) != 1)
-		return "They do not belong together.";
-	why = cms_why_not(cert, from, false);
-	return why;
-}
-
-/* The first of the sender's keys that can sign today. */
-static const char *
-find_own(struct job *job, STACK_OF(X509) **certs_r, EVP_PKEY **key_r)
-{
-	struct tlv_view nest, from = job_bytes(job_view(&job->fields),
-	    PARSE_F_FROM);
-	const char *why = "None was given.", *address;
-	size_t at = 0;
-
-	*certs_r = NULL;
-	*key_r = NULL;
-	if (job_text(from, PARSE_F_ADDRESS, &address) != LL_OK)
-		address = NULL;
-	while (job_each(job_view(&job->keys), PARSE_F_PRIVATE, &at, &nest)) {
-		if (job_number(nest, PARSE_F_FORMAT, 0) != PARSE_SMIME)
-			continue;
-		why = try_own(nest, address, certs_r, key_r);
-		if (why == NULL)
-			return NULL;
-		sk_X509_pop_free(*certs_r, X509_free);
-		EVP_PKEY_free(*key_r);
-		*certs_r = NULL;
-		*key_r = NULL;
-	}
-	return why;
-}
-
 bool
 cms_can_sign(struct job *job)
 {
-	STACK_OF(X509) *certs;
-	EVP_PKEY *key;
-	bool can;
+	const struct cms_own *own;
 
-	can = find_own(job, &certs, &key) == NULL;
-	sk_X509_pop_free(certs, X509_free);
-	EVP_PKEY_free(key);
-	return can;
+	return cms_own(job, &own) == NULL;
 }
 
 /* Those above the sender's that came with it, and the job's. */
@@ -165,14 +110,13 @@ sign(struct job *job, const struct tlv_out *entity, unsigned char **der_r,
 	const unsigned flags = CMS_DETACHED | CMS_BINARY | CMS_PARTIAL |
 	    CMS_STREAM;
 	CMS_ContentInfo *cms = NULL;
-	STACK_OF(X509) *certs = NULL;
-	EVP_PKEY *key = NULL;
+	const struct cms_own *own;
 	BIO *in = NULL;
 	const char *why;
 	enum ll_result r;
 
 	*der_r = NULL;
-	why = find_own(job, &certs, &key);
+	why = cms_own(job, &own);
 	if (why != NULL) {
 		r = job_fail(job, LL_LOCKED, "The sender's S/MIME key and "
 		    "certificate can't be used: %s", why);
@@ -182,9 +126,10 @@ sign(struct job *job, const struct tlv_out *entity, unsigned char **der_r,
 	in = BIO_new_mem_buf(entity->data, (int)entity->len);
 	cms = CMS_sign(NULL, NULL, NULL, NULL, flags);
 	if (in == NULL || cms == NULL || CMS_add1_signer(cms,
-	    sk_X509_value(certs, 0), key, EVP_sha256(), flags) == NULL)
+	    sk_X509_value(own->certs, 0), own->key, EVP_sha256(), flags) ==
+	    NULL)
 		goto out;
-	add_extras(job, cms, certs);
+	add_extras(job, cms, own->certs);
 	if (CMS_final(cms, in, NULL, flags) != 1)
 		goto out;
 	*len_r = i2d_CMS_ContentInfo(cms, der_r);
@@ -192,109 +137,86 @@ sign(struct job *job, const struct tlv_out *entity, unsigned char **der_r,
 out:
 	CMS_ContentInfo_free(cms);
 	BIO_free(in);
-	sk_X509_pop_free(certs, X509_free);
-	EVP_PKEY_free(key);
 	return r;
 }
 
-/* What the owner's programs can do, as his certificate says (RFC 4262). */
-static bool
-capable(X509 *cert, int nid)
-{
-	const ASN1_OCTET_STRING *value;
-	const unsigned char *p;
-	X509_ALGORS *all;
-	bool found = false;
-	int at, i;
-
-	at = X509_get_ext_by_NID(cert, NID_SMIMECapabilities, -1);
-	if (at < 0)
-		return false;
-	value = X509_EXTENSION_get_data(X509_get_ext(cert, at));
-	p = ASN1_STRING_get0_data(value);
-	all = d2i_X509_ALGORS(NULL, &p, ASN1_STRING_length(value));
-	for (i = 0; i < sk_X509_ALGOR_num(all); i++)
-		found = found || OBJ_obj2nid(
-		    sk_X509_ALGOR_value(all, i)->algorithm) == nid;
-	sk_X509_ALGOR_pop_free(all, X509_ALGOR_free);
-	return found;
-}
-
-static bool
-next_recipient(struct job *job, size_t *at, X509 **cert_r)
+/* *who_r NULL: no more. */
+static enum ll_result
+next_recipient(struct job *job, size_t *at, const struct cms_recipient **who_r)
 {
 	struct tlv_view nest;
 
-	*cert_r = NULL;
+	*who_r = NULL;
 	while (job_each(job_view(&job->fields), PARSE_F_RECIPIENT, at, &nest))
-		if (job_number(nest, PARSE_F_FORMAT, 0) == PARSE_SMIME) {
-			*cert_r = cms_certificate(job_bytes(nest,
-			    PARSE_F_KEY));
-			return true;
-		}
-	return false;
+		if (job_number(nest, PARSE_F_FORMAT, 0) == PARSE_SMIME)
+			return cms_recipient(job, job_bytes(nest, PARSE_F_KEY),
+			    who_r);
+	return LL_OK;
 }
 
-static bool
-all_gcm(struct job *job)
+/* Whether all of them can read AES-GCM. */
+static enum ll_result
+all_gcm(struct job *job, bool *all_r)
 {
+	const struct cms_recipient *who;
+	enum ll_result r;
 	size_t at = 0;
-	bool all = true;
-	X509 *cert;
 
-	while (all && next_recipient(job, &at, &cert)) {
-		all = cert != NULL && capable(cert, NID_aes_256_gcm);
-		X509_free(cert);
-	}
-	return all;
+	*all_r = true;
+	do {
+		r = next_recipient(job, &at, &who);
+		*all_r = *all_r && (who == NULL || who->gcm);
+	} while (r == LL_OK && who != NULL);
+	return r;
 }
 
 static bool
-add_recipient(CMS_ContentInfo *cms, X509 *cert)
+add_recipient(CMS_ContentInfo *cms, const struct cms_recipient *who)
 {
-	EVP_PKEY *key = X509_get0_pubkey(cert);
+	EVP_PKEY *key = X509_get0_pubkey(who->cert);
 	CMS_RecipientInfo *ri;
 	EVP_PKEY_CTX *ctx;
 
-	ri = CMS_add1_recipient_cert(cms, cert, CMS_KEY_PARAM);
+	ri = CMS_add1_recipient_cert(cms, who->cert, CMS_KEY_PARAM);
 	ctx = ri == NULL ? NULL : CMS_RecipientInfo_get0_pkey_ctx(ri);
 	if (ctx == NULL)
 		return false;
 	if (EVP_PKEY_get_base_id(key) == EVP_PKEY_EC)
 		return EVP_PKEY_CTX_set_ecdh_kdf_md(ctx, EVP_sha256()) == 1;
-	if (!capable(cert, NID_rsaesOaep))
+	if (!who->oaep)
 		return true;
 	return EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_OAEP_PADDING) ==
 	    1 && EVP_PKEY_CTX_set_rsa_oaep_md(ctx, EVP_sha256()) == 1;
 }
 
 static enum ll_result
+refuse(struct job *job, const struct cms_recipient *who)
+{
+	char hex[65];
+
+	cms_fingerprint(who->cert, hex);
+	return job_fail(job, LL_DENIED, "A recipient's certificate %s can't "
+	    "be used%s%s", hex, who->why != NULL ? ": " : ".",
+	    who->why != NULL ? who->why : "");
+}
+
+static enum ll_result
 add_recipients(struct job *job, CMS_ContentInfo *cms)
 {
-	enum ll_result r = LL_OK;
-	size_t at = 0, n = 0;
-	const char *why;
-	char hex[65];
-	X509 *cert;
+	const struct cms_recipient *who;
+	enum ll_result r;
+	size_t at = 0, n;
 
-	while (r == LL_OK && next_recipient(job, &at, &cert)) {
-		if (cert == NULL)
-			return job_fail(job, LL_PROTO, "A recipient's "
-			    "certificate can't be read.");
-		cms_fingerprint(cert, hex);
-		why = cms_why_not(cert, NULL, true);
-		if (why != NULL)
-			r = job_fail(job, LL_DENIED, "A recipient's "
-			    "certificate %s can't be used: %s", hex, why);
-		else if (n++ == PARSE_RECIPIENTS_MAX)
-			r = job_fail(job, LL_TOOBIG, "More than %d recipients.",
-			    PARSE_RECIPIENTS_MAX);
-		else if (!add_recipient(cms, cert))
-			r = job_fail(job, LL_DENIED, "A recipient's "
-			    "certificate %s can't be used.", hex);
-		X509_free(cert);
+	for (n = 0;; n++) {
+		r = next_recipient(job, &at, &who);
+		if (r != LL_OK || who == NULL)
+			return r;
+		if (n == PARSE_RECIPIENTS_MAX)
+			return job_fail(job, LL_TOOBIG,
+			    "More than %d recipients.", PARSE_RECIPIENTS_MAX);
+		if (who->why != NULL || !add_recipient(cms, who))
+			return refuse(job, who);
 	}
-	return r;
 }
 
 static bool
@@ -387,12 +309,15 @@ cms_seal(struct job *job, const struct tlv_out *entity, struct out *out)
 {
 	static struct lines lines;
 	unsigned char *der = NULL;
-	const bool gcm = all_gcm(job);
 	enum ll_result r;
 	char head[300];
+	bool gcm;
 	int len = 0;
 
-	r = sign(job, entity, &der, &len);
+	cms_begin();
+	r = all_gcm(job, &gcm);
+	if (r == LL_OK)
+		r = sign(job, entity, &der, &len);
 	if (r != LL_OK)
 		return r;
 	snprintf(head, sizeof head, "Content-Type: application/pkcs7-mime; "

@@ -52,37 +52,76 @@ take(struct job *job, const struct parse_chunk *c)
 	return LL_OK;
 }
 
+static struct parse_ahead ahead;
+
+/* Everything but the wire and the keys. */
+static void
+clear(struct job *job)
+{
+	const struct parse_wire wire = job->wire;
+	const struct tlv_out keys = job->keys;
+
+	memset(job, 0, sizeof *job);
+	job->wire = wire;
+	job->keys = keys;
+	job->opened = true;
+	tlv_out_init(&job->fields, PARSE_JOB_MAX);
+	tlv_out_init(&job->data, PARSE_DATA_MAX);
+	tlv_out_init(&job->result, PARSE_RESULT_MAX);
+	tlv_out_init(&job->attached_keys, PARSE_RESULT_MAX);
+	tlv_out_init(&job->found, PARSE_RESULT_MAX / 2);
+}
+
+static void
+drop(struct job *job)
+{
+	tlv_out_finish(&job->fields);
+	tlv_out_finish(&job->data);
+	tlv_out_finish(&job->result);
+	tlv_out_finish(&job->attached_keys);
+	tlv_out_finish(&job->found);
+}
+
+static enum ll_result
+take_keys(struct job *job, struct parse_chunk *c, enum ll_result *bad)
+{
+	enum ll_result r = parse_get_ahead(&job->wire, &ahead, c);
+
+	if (r != LL_OK)
+		return r;
+	if (c->kind != 'K')
+		*bad = job_fail(job, LL_PROTO, "The keys come first.");
+	else
+		tlv_put_raw(&job->keys, c->data, c->len);
+	explicit_bzero(c->data, c->len);
+	return LL_OK;
+}
+
 /* What follows a breach is read and dropped, so that the asker gets to read
  * the answer. */
 enum ll_result
 job_read(struct job *job)
 {
 	static struct parse_chunk c;
-	enum ll_result r, bad = LL_OK;
+	enum ll_result r = LL_OK, bad = LL_OK;
+	const bool first = !job->opened;
 
-	tlv_out_init_secret(&job->keys, PARSE_CHUNK);
-	tlv_out_init(&job->fields, PARSE_JOB_MAX);
-	tlv_out_init(&job->data, PARSE_DATA_MAX);
-	tlv_out_init(&job->result, PARSE_RESULT_MAX);
-	tlv_out_init(&job->attached_keys, PARSE_RESULT_MAX);
-	tlv_out_init(&job->found, PARSE_RESULT_MAX / 2);
-	r = parse_get(&job->wire, &c);
-	if (r != LL_OK)
-		return r;
-	if (c.kind != 'K')
-		bad = job_fail(job, LL_PROTO, "The keys come first.");
+	if (first)
+		tlv_out_init_secret(&job->keys, PARSE_CHUNK);
 	else
-		tlv_put_raw(&job->keys, c.data, c.len);
-	for (;;) {
-		explicit_bzero(c.data, c.len);
-		r = parse_get(&job->wire, &c);
-		if (r != LL_OK)
-			return r;
-		if (c.kind == 'E')
+		drop(job);
+	clear(job);
+	if (first)
+		r = take_keys(job, &c, &bad);
+	while (r == LL_OK) {
+		r = parse_get_ahead(&job->wire, &ahead, &c);
+		if (r == LL_OK && c.kind == 'E')
 			return bad != LL_OK ? bad : job->keys.err;
-		if (bad == LL_OK)
+		if (r == LL_OK && bad == LL_OK)
 			bad = take(job, &c);
+		explicit_bzero(c.data, c.len);
 	}
+	return r;
 }
 
 enum ll_result
@@ -90,19 +129,24 @@ job_answer(struct job *job, enum ll_result result)
 {
 	struct tlv_out head;
 	enum ll_result r;
+	bool short_one;
 
 	if (result == LL_OK && job->result.err != LL_OK)
 		result = job_fail(job, job->result.err,
 		    "The answer is larger than can be given.");
-	tlv_out_init(&head, 4096);
+	tlv_out_init(&head, PARSE_CHUNK);
 	tlv_put_u64(&head, PARSE_F_RESULT, (uint64_t)result);
 	if (result != LL_OK)
 		tlv_put_text(&head, PARSE_F_WORDS, job->words[0] != 0 ?
 		    job->words : ll_result_text(result));
+	short_one = head.err == LL_OK && job->result.err == LL_OK &&
+	    job->result.len <= PARSE_CHUNK - head.len;
+	if (short_one)
+		tlv_put_raw(&head, job->result.data, job->result.len);
 	r = head.err;
 	if (r == LL_OK)
 		r = parse_put(&job->wire, 'R', head.data, head.len);
-	if (r == LL_OK && job->result.err == LL_OK && job->result.len > 0)
+	if (r == LL_OK && !short_one && job->result.err == LL_OK)
 		r = parse_put(&job->wire, 'R', job->result.data,
 		    job->result.len);
 	if (r == LL_OK)
@@ -115,11 +159,8 @@ void
 job_finish(struct job *job)
 {
 	tlv_out_finish(&job->keys);
-	tlv_out_finish(&job->fields);
-	tlv_out_finish(&job->data);
-	tlv_out_finish(&job->result);
-	tlv_out_finish(&job->attached_keys);
-	tlv_out_finish(&job->found);
+	drop(job);
+	job->opened = false;
 }
 
 enum ll_result

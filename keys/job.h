@@ -30,6 +30,7 @@ struct job_attached {
 
 struct job {
 	struct parse_wire wire;
+	bool opened;                 /* K was read */
 	struct tlv_out keys;         /* K, guarded */
 	struct tlv_out fields;       /* J */
 	struct tlv_out data;         /* all items, one after the other */
@@ -48,9 +49,10 @@ struct job {
 	size_t found_count;
 };
 
-/* Reads a whole job from the wire (job->wire is set); the caller finishes it,
- * always.  LL_PROTO for one that is not as parse.h says, LL_TOOBIG above a
- * ceiling, words saying which. */
+/* Reads a whole job from the wire (job->wire is set), on the first call the
+ * keys before it; what is left of the job before goes.  The caller finishes
+ * it, always.  LL_PROTO for one that is not as parse.h says, LL_TOOBIG above a
+ * ceiling, words saying which; LL_EOF: no further job. */
 LL_MUST enum ll_result job_read(struct job *job);
 /* Writes the result chunk and the end. */
 LL_MUST enum ll_result job_answer(struct job *job, enum ll_result result);

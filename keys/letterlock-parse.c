@@ -1,6 +1,6 @@
 /*
- * letterlock-parse - seals one message, inspects one key or opens one foreign
- * message, and ends.  See parse.h.
+ * letterlock-parse - seals messages of one sender, inspects one key or opens
+ * one foreign message, and ends.  See parse.h.
  */
 #include <malloc.h>
 #include <pthread.h>
@@ -22,15 +22,18 @@
 #define CPU_SECS 60
 #define PASSPHRASE_MAX 1024
 #define STACK_BYTES (256u << 10)
+#define KEEP_BYTES (1 << 20)
+#define BOTAN_POOL_KIB "32"
 
 /* Threads: Botan's RSA does its two halves at once, whether asked or not. */
 static const struct sandbox sandbox = {
 	"letterlock-parse", SANDBOX_BASE | SANDBOX_THREADS, 512, 16, true
 };
 
-/* So that a thread for each processor fits under the limit on memory. */
+/* So that a thread for each processor fits under the limit on memory, and that
+ * memory is not given back and asked for again with each job. */
 static bool
-small_threads(void)
+tune_memory(void)
 {
 	pthread_attr_t attr;
 	bool done;
@@ -39,8 +42,10 @@ small_threads(void)
 		return false;
 	done = pthread_attr_setstacksize(&attr, STACK_BYTES) == 0 &&
 	    pthread_setattr_default_np(&attr) == 0;
-	/* Another allocator (a sanitizer's) may not know that. */
+	/* Another allocator (a sanitizer's) may not know these. */
 	(void)mallopt(M_ARENA_MAX, 1);
+	(void)mallopt(M_MMAP_THRESHOLD, KEEP_BYTES);
+	(void)mallopt(M_TRIM_THRESHOLD, KEEP_BYTES);
 	pthread_attr_destroy(&attr);
 	return done;
 }
@@ -124,12 +129,40 @@ run(struct job *job)
 	return job_fail(job, LL_USAGE, "No such job.");
 }
 
+/* Job after job as long as they are SEAL: of one sender, whose keys are here
+ * anyway.  Who opened something foreign ends. */
+static enum ll_result
+serve(struct job *job)
+{
+	enum ll_result r;
+	bool more = false;
+
+	do {
+		r = job_read(job);
+		if (r == LL_EOF && more)
+			return LL_OK;
+		more = r == LL_OK && job_number(job_view(&job->fields),
+		    PARSE_F_JOB, 0) == PARSE_SEAL;
+		if (r == LL_OK)
+			r = run(job);
+		/* Who asked is gone: nobody to answer. */
+		if (r == LL_EOF || r == LL_BUSY)
+			return r;
+		r = job_answer(job, r);
+	} while (r == LL_OK && more);
+	return r;
+}
+
 /* What the libraries read or ask of the system once is asked now. */
 static enum ll_result
 confine(const char **why_r)
 {
 	const struct rlimit cpu = { CPU_SECS, CPU_SECS };
 
+	/* Botan would lock 128 pages with some 1,000 system calls. */
+	*why_r = "setting the environment";
+	if (setenv("BOTAN_MLOCK_POOL_SIZE", BOTAN_POOL_KIB, 1) != 0)
+		return LL_NOMEM;
 	*why_r = "OpenSSL is older than 3.0.22, which has fixes that matter";
 	if (!cms_setup())
 		return LL_NEWER;
@@ -138,7 +171,7 @@ confine(const char **why_r)
 		return LL_NEWER;
 	mime_charset_setup();
 	*why_r = "locking memory";
-	if (!small_threads() || secret_setup(PARSE_CHUNK) != LL_OK)
+	if (!tune_memory() || secret_setup(PARSE_CHUNK) != LL_OK)
 		return LL_FULL;
 	*why_r = "limiting the time";
 	if (setrlimit(RLIMIT_CPU, &cpu) != 0)
@@ -159,15 +192,8 @@ main(void)
 	}
 	job.wire.fd = 0;
 	job.wire.timeout_ms = WAIT_MS;
-	r = job_read(&job);
-	if (r == LL_OK)
-		r = run(&job);
-	/* Who asked is gone: nobody to answer. */
-	if (r == LL_EOF || r == LL_BUSY) {
-		job_finish(&job);
-		return 1;
-	}
-	r = job_answer(&job, r);
+	r = serve(&job);
 	job_finish(&job);
-	return r == LL_OK ? 0 : 1;
+	/* The libraries need not put away what the kernel will. */
+	_exit(r == LL_OK ? 0 : 1);
 }

@@ -16,10 +16,11 @@ LDFLAGS_test_nomem = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc \
 
 # letterlock-parse: the one program that links RNP and OpenSSL's CMS.
 OBJS_parse = $(addprefix keys/,job.o out.o write.o write_field.o \
-  write_entity.o pgp_key.o pgp_import.o pgp_job.o pgp_seal.o cms_key.o \
-  cms_chain.o cms_import.o cms_make.o cms_seal.o cms_open.o pgp_open.o open.o \
-  open_found.o open_report.o open_walk.o mime_charset.o mime_html.o \
-  mime_read.o mime_table.o mime_text.o mime_tnef.o)
+  write_entity.o pgp_key.o pgp_import.o pgp_job.o pgp_keep.o pgp_seal.o \
+  cms_key.o cms_chain.o cms_import.o cms_make.o cms_keep.o cms_seal.o \
+  cms_open.o pgp_open.o open.o open_found.o open_report.o open_walk.o \
+  mime_charset.o mime_html.o mime_read.o mime_table.o mime_text.o \
+  mime_tnef.o)
 PROGRAMS += letterlock-parse
 OBJS_letterlock-parse = keys/letterlock-parse.o $(OBJS_parse)
 LIBS_letterlock-parse = -lrnp -lcrypto

@@ -1,10 +1,14 @@
 /*
- * parse.h - the wire to letterlock-parse, one job per process.
+ * parse.h - the wire to letterlock-parse, one process for one job.
  *
  * letterlock-parse seals outgoing mail, makes and inspects keys and opens
  * foreign messages.  It is started for one job, its one AF_UNIX stream socket
- * being descriptors 0 and 1, and ends after the answer.  Both directions are
- * chunks { u8 kind, u32 big-endian length <= PARSE_CHUNK, bytes }:
+ * being descriptors 0 and 1, and ends after the answer.  Only after SEAL it
+ * waits for another job (J ... E, no K again) until the end of the stream: for
+ * many messages of the one sender whose keys K has, PARSE_BATCH_MAX at most,
+ * and the next may be written before the last one's answer was read.  Keys are
+ * read once then.  Both directions are chunks { u8 kind, u32 big-endian
+ * length <= PARSE_CHUNK, bytes }:
  *
  *   to it      K  private keys, TLV; by who holds them, before the socket is
  *                 handed on; exactly one chunk first of all, possibly empty
@@ -36,6 +40,7 @@
 #define PARSE_ITEMS_MAX 256              /* body and attachments */
 #define PARSE_KEY_MAX (256u << 10)       /* one foreign key or certificate */
 #define PARSE_RECIPIENTS_MAX 500         /* keys sealed to, each format */
+#define PARSE_BATCH_MAX 1000             /* SEALs of one process */
 
 enum parse_job {
 	PARSE_MAKE = 1,    /* a key pair for an address */
@@ -157,6 +162,15 @@ LL_MUST enum ll_result parse_put_begin(const struct parse_wire *w, uint32_t n);
  * that is not empty, or the end within a chunk; LL_BUSY: nothing came. */
 LL_MUST enum ll_result parse_get(const struct parse_wire *w,
     struct parse_chunk *c_r);
+/* Bytes read but not yet asked for; all zero at first. */
+struct parse_ahead {
+	size_t at, len;
+	uint8_t data[PARSE_CHUNK];
+};
+/* The same, with few system calls: for the one reader of a wire, from its
+ * first chunk to its last.  a NULL: as parse_get. */
+LL_MUST enum ll_result parse_get_ahead(const struct parse_wire *w,
+    struct parse_ahead *a, struct parse_chunk *c_r);
 /* The number in a 'B' chunk that parse_get gave. */
 uint32_t parse_begun(const struct parse_chunk *c);
 

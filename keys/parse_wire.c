@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -33,18 +34,40 @@ wait_for(const struct parse_wire *w, short events, int64_t deadline)
 	return n == 0 ? LL_BUSY : LL_OK;
 }
 
+/* Drops the first done bytes of parts; the number of parts that are empty. */
+static size_t
+advance(struct iovec *parts, size_t count, size_t done)
+{
+	size_t i, n;
+
+	for (i = 0; i < count; i++) {
+		n = done < parts[i].iov_len ? done : parts[i].iov_len;
+		parts[i].iov_base = (uint8_t *)parts[i].iov_base + n;
+		parts[i].iov_len -= n;
+		done -= n;
+		if (parts[i].iov_len > 0)
+			break;
+	}
+	return i;
+}
+
+/* Head and bytes in one call: each wakes the reader. */
 static enum ll_result
-write_all(const struct parse_wire *w, const uint8_t *p, size_t len,
+write_all(const struct parse_wire *w, struct iovec *parts, size_t count,
     int64_t deadline)
 {
+	size_t at = advance(parts, count, 0);
+	struct msghdr m;
 	enum ll_result r;
 	ssize_t n;
 
-	while (len > 0) {
-		n = send(w->fd, p, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (at < count) {
+		memset(&m, 0, sizeof m);
+		m.msg_iov = parts + at;
+		m.msg_iovlen = count - at;
+		n = sendmsg(w->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n > 0) {
-			p += n;
-			len -= (size_t)n;
+			at += advance(parts + at, count - at, (size_t)n);
 			continue;
 		}
 		if (errno == EPIPE || errno == ECONNRESET)
@@ -58,15 +81,37 @@ write_all(const struct parse_wire *w, const uint8_t *p, size_t len,
 	return LL_OK;
 }
 
+/* recv, by way of what was read ahead. */
+static ssize_t
+take(const struct parse_wire *w, struct parse_ahead *a, uint8_t *p, size_t len)
+{
+	ssize_t n;
+
+	if (a == NULL || (a->at == a->len && len >= sizeof a->data))
+		return recv(w->fd, p, len, MSG_DONTWAIT);
+	if (a->at == a->len) {
+		n = recv(w->fd, a->data, sizeof a->data, MSG_DONTWAIT);
+		if (n <= 0)
+			return n;
+		a->at = 0;
+		a->len = (size_t)n;
+	}
+	len = len < a->len - a->at ? len : a->len - a->at;
+	memcpy(p, a->data + a->at, len);
+	explicit_bzero(a->data + a->at, len);
+	a->at += len;
+	return (ssize_t)len;
+}
+
 static enum ll_result
-read_all(const struct parse_wire *w, uint8_t *p, size_t len, int64_t deadline,
-    size_t *got_r)
+read_all(const struct parse_wire *w, struct parse_ahead *a, uint8_t *p,
+    size_t len, int64_t deadline, size_t *got_r)
 {
 	enum ll_result r;
 	ssize_t n;
 
 	for (*got_r = 0; *got_r < len;) {
-		n = recv(w->fd, p + *got_r, len - *got_r, MSG_DONTWAIT);
+		n = take(w, a, p + *got_r, len - *got_r);
 		if (n > 0) {
 			*got_r += (size_t)n;
 			continue;
@@ -85,7 +130,9 @@ read_all(const struct parse_wire *w, uint8_t *p, size_t len, int64_t deadline,
 enum ll_result
 parse_put(const struct parse_wire *w, char kind, const void *p, size_t len)
 {
-	const uint8_t *at = p;
+	union { const void *in; void *out; } bytes = { p };
+	uint8_t *at = bytes.out;
+	struct iovec parts[2];
 	enum ll_result r;
 	int64_t deadline;
 	size_t n;
@@ -93,13 +140,15 @@ parse_put(const struct parse_wire *w, char kind, const void *p, size_t len)
 	do {
 		deadline = now_ms() + w->timeout_ms;
 		n = len < PARSE_CHUNK ? len : PARSE_CHUNK;
-		const uint8_t head[CHUNK_HEAD] = { (uint8_t)kind,
+		uint8_t head[CHUNK_HEAD] = { (uint8_t)kind,
 			(uint8_t)(n >> 24), (uint8_t)(n >> 16),
 			(uint8_t)(n >> 8), (uint8_t)n };
 
-		r = write_all(w, head, sizeof head, deadline);
-		if (r == LL_OK && n > 0)
-			r = write_all(w, at, n, deadline);
+		parts[0].iov_base = head;
+		parts[0].iov_len = sizeof head;
+		parts[1].iov_base = at;
+		parts[1].iov_len = n;
+		r = write_all(w, parts, 2, deadline);
 		if (r != LL_OK)
 			return r;
 		if (n > 0)
@@ -128,6 +177,13 @@ number_at(const uint8_t *p)
 enum ll_result
 parse_get(const struct parse_wire *w, struct parse_chunk *c_r)
 {
+	return parse_get_ahead(w, NULL, c_r);
+}
+
+enum ll_result
+parse_get_ahead(const struct parse_wire *w, struct parse_ahead *a,
+    struct parse_chunk *c_r)
+{
 	int64_t deadline = now_ms() + w->timeout_ms;
 	uint8_t head[CHUNK_HEAD];
 	enum ll_result r;
@@ -135,7 +191,7 @@ parse_get(const struct parse_wire *w, struct parse_chunk *c_r)
 
 	c_r->kind = 0;
 	c_r->len = 0;
-	r = read_all(w, head, sizeof head, deadline, &got);
+	r = read_all(w, a, head, sizeof head, deadline, &got);
 	if (r != LL_OK)
 		return r == LL_EOF && got > 0 ? LL_PROTO : r;
 	if (head[0] == 0 || strchr("KJBDER", head[0]) == NULL)
@@ -147,7 +203,7 @@ parse_get(const struct parse_wire *w, struct parse_chunk *c_r)
 	c_r->kind = (char)head[0];
 	c_r->len = number_at(head + 1);
 	c_r->data[c_r->len] = 0;
-	r = read_all(w, c_r->data, c_r->len, deadline, &got);
+	r = read_all(w, a, c_r->data, c_r->len, deadline, &got);
 	return r == LL_EOF ? LL_PROTO : r;
 }
 

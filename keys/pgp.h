@@ -65,6 +65,26 @@ LL_MUST enum ll_result pgp_put_key(struct tlv_out *o, rnp_key_handle_t key,
 /* IMPORT of an OpenPGP key, its passphrase taken off. */
 LL_MUST enum ll_result pgp_import(struct job *job, struct tlv_view file,
     const char *address, const char *passphrase);
+
+/* The sender's secret key, in a context of its own. */
+struct pgp_signer {
+	rnp_ffi_t ffi;
+	rnp_key_handle_t key;        /* primary */
+	rnp_key_handle_t signing;    /* it, or a subkey */
+};
+
+/* What the messages of one wire have in common, read once and kept: the first
+ * PRIVATE OpenPGP key of the job (LL_LOCKED: none was given), and a
+ * recipient's certificate (LL_DENIED with words: not to be used).  A
+ * certificate stays at least until the next pgp_begin, which lets go of what
+ * is too many; pgp_forget lets go of all. */
+LL_MUST enum ll_result pgp_signer(struct job *job,
+    const struct pgp_signer **s_r);
+LL_MUST enum ll_result pgp_recipient(struct job *job, struct tlv_view bytes,
+    const struct pgp_key **k_r);
+void pgp_begin(void);
+void pgp_forget(void);
+
 /* The jobs. */
 LL_MUST enum ll_result pgp_make(struct job *job);
 LL_MUST enum ll_result pgp_inspect(struct job *job);

@@ -224,14 +224,26 @@ tlv_id(const struct tlv_field *f, struct id *id_r)
 	return LL_OK;
 }
 
+#define ONES 0x0101010101010101u
+#define HIGH 0x8080808080808080u
+
 bool
 utf8_valid(const char *text, size_t n)
 {
 	const uint8_t *p = (const uint8_t *)text;
 	size_t at = 0, len;
+	uint64_t eight;
 	uint32_t c;
 
 	while (at < n) {
+		/* eight at once as long as each is 0x01 to 0x7f */
+		if (n - at >= sizeof eight) {
+			memcpy(&eight, p + at, sizeof eight);
+			if (((eight | (eight - ONES)) & HIGH) == 0) {
+				at += sizeof eight;
+				continue;
+			}
+		}
 		len = utf8_decode(p + at, n - at, &c);
 		if (len == 0 || c == 0)
 			return false;

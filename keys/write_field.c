@@ -1,6 +1,7 @@
 #include "keys/write.h"
 
 #include <ctype.h>
+#include <openssl/evp.h>
 #include <sodium.h>
 #include <stdarg.h>
 #include <string.h>
@@ -174,8 +175,7 @@ write_base64(struct tlv_out *o, const uint8_t *p, size_t len)
 
 	for (; len > 0; p += n, len -= n) {
 		n = len < 57 ? len : 57;
-		sodium_bin2base64(line, sizeof line, p, n,
-		    sodium_base64_VARIANT_ORIGINAL);
+		(void)EVP_EncodeBlock((unsigned char *)line, p, (int)n);
 		tlv_put_raw(o, line, strlen(line));
 		tlv_put_raw(o, "\r\n", 2);
 	}

@@ -116,35 +116,47 @@ def raw(stream, timeout=60):
     return got, code, err
 
 
-def job(kind, fields, items=(), private=()):
-    """Runs one job; its Answer."""
-    stream = chunk(b"K", encode(*[("PRIVATE", list(p)) for p in private]))
-    stream += chunk(b"J", encode(("JOB", kind), *fields))
+def job_bytes(kind, fields, items=()):
+    """One job as it goes onto the wire, the keys before it left out."""
+    stream = chunk(b"J", encode(("JOB", kind), *fields))
     for n, data in enumerate(items):
         stream += chunk(b"B", struct.pack(">I", n)) + chunk(b"D", data)
-    got, code, err = raw(stream + chunk(b"E"))
-    assert code == 0, f"letterlock-parse ended with {code}: {err}"
-    return answer(got)
+    return stream + chunk(b"E")
 
 
-def answer(got):
-    """The Answer in the bytes that came back."""
-    outputs, fields, at, n, ended = {}, b"", 0, None, False
+def keys_bytes(private):
+    return chunk(b"K", encode(*[("PRIVATE", list(p)) for p in private]))
+
+
+def answers(got):
+    """Every Answer in what came back."""
+    found, outputs, fields, at, n = [], {}, b"", 0, None
     while at < len(got):
         what, size = struct.unpack_from(">cI", got, at)
         data = got[at + 5:at + 5 + size]
         at += 5 + size
         if what == b"B":
             n = struct.unpack(">I", data)[0]
-            outputs[n] = b""
+            outputs[n] = []
         elif what == b"D":
-            outputs[n] += data
+            outputs[n].append(data)
         elif what == b"R":
             fields += data
         else:
-            ended = what == b"E"
-    assert ended and at == len(got)
-    return Answer(decode(fields), outputs)
+            found.append(Answer(decode(fields), {
+                k: b"".join(v) for k, v in outputs.items()}))
+            outputs, fields = {}, b""
+    assert at == len(got) and not outputs and not fields
+    return found
+
+
+def job(kind, fields, items=(), private=()):
+    """Runs one job; its Answer."""
+    got, code, err = raw(keys_bytes(private) + job_bytes(kind, fields, items))
+    assert code == 0, f"letterlock-parse ended with {code}: {err}"
+    found = answers(got)
+    assert len(found) == 1
+    return found[0]
 
 
 def make(form, address, name=None):
@@ -166,10 +178,10 @@ def person(address, name=None):
     return [("ADDRESS", address)] + ([("NAME", name)] if name else [])
 
 
-def seal(recipients, private, text="Hello\n", subject="Minutes of Monday",
-         sender=("ada@in.example", "Ada Example"), to=("dora@out.example",),
-         files=(), **more):
-    """recipients, private: (FORMAT, key) and the PRIVATE nests."""
+def seal_job(recipients, text="Hello\n", subject="Minutes of Monday",
+             sender=("ada@in.example", "Ada Example"),
+             to=("dora@out.example",), files=(), **more):
+    """Fields and items of a SEAL; recipients: (FORMAT, key)."""
     fields = [("FROM", person(*sender))]
     fields += [("TO", person(*(t if isinstance(t, tuple) else (t,))))
                for t in to]
@@ -179,8 +191,13 @@ def seal(recipients, private, text="Hello\n", subject="Minutes of Monday",
     fields += [("RECIPIENT", [("FORMAT", f), ("KEY", k)])
                for f, k in recipients]
     fields += [(k.upper(), v) for k, v in more.items()]
-    return job(SEAL, fields, [text.encode() if isinstance(text, str)
-                              else text, *[f[2] for f in files]], private)
+    return fields, [text.encode() if isinstance(text, str) else text,
+                    *[f[2] for f in files]]
+
+
+def seal(recipients, private, *words, **more):
+    """As seal_job, and runs it with those PRIVATE nests."""
+    return job(SEAL, *seal_job(recipients, *words, **more), private)
 
 
 def open_mail(mail, private=(), peers=(), *fields):

@@ -198,6 +198,36 @@ def test_large_message_in_bounds():
     assert len(sent.outputs[PGP]) > 34 << 20
 
 
+def test_many_messages_on_one_wire():
+    """SEAL after SEAL with the same keys; anything foreign is the last."""
+    made, private = own_pgp()
+    with kit.Ring() as ring:
+        ring.key("Dora <dora@out.example>")
+        ring.key("Emil <emil@out.example>", "nistp256", "nistp256")
+        ring.gpg("--import", stdin=made.KEY)
+        keys = [ring.public(who) for who in ("dora@out.example",
+                                             "emil@out.example")]
+        stream = kit.keys_bytes(private)
+        for n in range(6):
+            stream += kit.job_bytes(kit.SEAL, *kit.seal_job(
+                [(PGP, keys[n % 2])], f"Number {n}\n"))
+        bad = kit.seal_job([(PGP, b"no key")], "bad\n")
+        stream += kit.job_bytes(kit.SEAL, *bad)
+        stream += kit.job_bytes(kit.SEAL, *kit.seal_job(
+            [(PGP, keys[0])], "Number 7\n"))
+        stream += kit.job_bytes(kit.OPEN, [], [b"From: a@b.example\n\nx"])
+        stream += kit.job_bytes(kit.SEAL, *bad)
+        got, code, err = kit.raw(stream)
+        found = kit.answers(got)
+        assert code == 0 and len(found) == 9, (code, err, len(found))
+        assert found[6].result == kit.PROTO and found[8].result == kit.OK
+        for n in (0, 1, 2, 3, 4, 5, 7):
+            assert found[n].result == kit.OK, found[n].words
+            text = ring.gpg("--decrypt", stdin=payload(
+                found[n].outputs[PGP])).stdout
+            assert f"Number {n}".encode() in text
+
+
 def cms_seal(ca, cert, private, **kw):
     sent = kit.seal([(SMIME, cert)], private, "Grüße\n", "Überweisung",
                     files=[("a.bin", "application/octet-stream",
