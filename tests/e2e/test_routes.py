@@ -10,7 +10,10 @@ import dnskit
 import httpskit
 import keykit
 import ll
+import mta
+import nets
 import parsekit as kit
+import test_tls
 import tlskit
 from test_portal import Sent
 
@@ -322,6 +325,73 @@ def revoked(ca, *names):
     for name in names:
         kit.openssl("ca", *how, "-revoke", ca.path(name + ".pem"))
     return ca.write("ca.crl", kit.openssl("ca", *how, "-gencrl").stdout)
+
+
+def stored(post, address):
+    """The bytes that Postfix put into the mailbox."""
+    post.wait_mail(address)
+    folder = os.path.join(post.mail, "all", "new")
+    for name in os.listdir(folder):
+        with open(os.path.join(folder, name), "rb") as f:
+            raw = f.read()
+        if f"Delivered-To: {address}".encode() in raw:
+            return raw
+    raise ll.Failure("no mail for " + address)
+
+
+def test_every_route_through_postfix():
+    partner, mx = "partner.example", "mx1.partner.example"
+    tina, to = "tina@" + partner, []
+    with test_tls.world() as w, keykit.Pgp() as pgp, \
+            keykit.Smime() as smime, mta.Postfix(access={
+                "no@out.example": "REJECT no such person here"}) as post:
+        far = w.stack.enter_context(mta.Postfix(
+            name=mx, domains=[partner], address=nets.address(25), port=25,
+            cert=w.ca.issue(mx)))
+        w.zone(address=far.address, signed=False)
+        w.sts()
+        house, ada = w.house(relay=post.relay)
+        bob = house.add_user("bob")
+        bob.login()
+        certified(house, ada)
+        dora = pgp.person("dora@out.example")
+        emil = smime.person("emil@out.example")
+        ada.verb("key add --for dora@out.example", dora.public)
+        ada.verb("key add --for emil@out.example", emil.public)
+        files = {"big.bin": os.urandom(300000), "note.txt": b"a\nb\r\nc"}
+        draft = drafted(ada, files)
+        to = ["dora@out.example", "emil@out.example", tina,
+              "gil@out.example", "bob@house.example"]
+        routes = ["openpgp", "smime", "tls", "portal-muc", "internal"]
+        text = "Grüße\n.\nFrom here\n"
+        sent = ada.verb(
+            "send " + " ".join("--to " + a for a in to[:3]) + " " +
+            " ".join("--cc " + a for a in to[3:]) +
+            f" --draft {draft} --subject 'Zahlen für Zürich'", text)
+        assert [r["route"] for r in sent["recipients"]] == routes, sent
+        key = ada.ssh("key export").raw
+        check_opened(dora.open(stored(post, to[0]), "gpg", [key]), text,
+                     files)
+        own = house.admin("ca", "export").raw
+        smime.ca.write("ca.pem", smime.ca.read("ca.pem") +
+                       own[:own.index(b"-----BEGIN X509 CRL")])
+        check_opened(emil.open(stored(post, to[1]), "openssl"), text, files)
+        clear = keykit.parse(stored(far, tina))
+        assert clear["Subject"] == "Zahlen für Zürich", clear["Subject"]
+        assert clear.get_content_type() == "multipart/signed"
+        assert clear["Cc"] == "gil@out.example, bob@house.example"
+        for address in to[:3]:
+            row = states(ada, sent["id"], address, "relayed")
+            detail = [e["detail"] for e in row["events"]
+                      if e["event"] == "relayed"][0]
+            assert "queued as" in detail and "sha256:" in detail, detail
+        assert bob.verb("show " + sent["id"])["cc"] == to[3:]
+        # the mail's own server says no: told in its words
+        ada.verb("key add --for no@out.example",
+                 pgp.person("no@out.example").public)
+        sent = ada.send(["no@out.example"], "Second", "text\n")
+        row = states(ada, sent["id"], "no@out.example", "failed")
+        assert "no such person here" in row["events"][-1]["detail"], row
 
 
 def test_a_certificate_that_its_ca_took_back():
