@@ -221,13 +221,15 @@ set_name(SSL *ssl, const char *name)
 {
 	X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
 	unsigned char a[16];
+	char copy[256];            /* the macro takes no const */
 
+	snprintf(copy, sizeof(copy), "%s", name);
 	if (inet_pton(AF_INET, name, a) == 1 ||
 	    inet_pton(AF_INET6, name, a) == 1)
 		return X509_VERIFY_PARAM_set1_ip_asc(param, name) == 1;
 	SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
 	return SSL_set1_host(ssl, name) == 1 &&
-	    SSL_set_tlsext_host_name(ssl, name) == 1;
+	    SSL_set_tlsext_host_name(ssl, copy) == 1;
 }
 
 static bool
