@@ -277,6 +277,31 @@ run_issue(struct run *run, const char *user)
 	return r;
 }
 
+/* The user signs with it no more.  A house that was restored may not have the
+ * user, or the key, any more. */
+static enum ll_result
+end_certificate(struct run *run, const char *user)
+{
+	struct msg *keys = NULL, *m = NULL;
+	struct tlv_view key;
+	enum ll_result r;
+
+	r = ask_plain(run, OP_MAILKEY_LIST, user, &keys);
+	if (r == LL_OK && find_request(keys, &key) &&
+	    view_has(key, F_CERTIFICATE)) {
+		r = msg_create(MSG_REQUEST, OP_MAILKEY_CERT, &m);
+		if (r == LL_OK) {
+			msg_put_text(m, F_USER, user);
+			msg_put_text(m, F_FINGERPRINT, view_text(key,
+			    F_FINGERPRINT));
+			msg_put_u64(m, F_KEY_EXPIRES, (uint64_t)time(NULL));
+			r = ask(run, m, NULL);
+		}
+	}
+	msg_destroy(keys);
+	return r == LL_NOTFOUND ? LL_OK : r;
+}
+
 static enum ll_result
 run_revoke(struct run *run, const char *user)
 {
@@ -291,6 +316,8 @@ run_revoke(struct run *run, const char *user)
 	if (r == LL_OK)
 		r = tell_store(run, &t);
 	free(t.der);
+	if (r == LL_OK)
+		r = end_certificate(run, user);
 	if (r)
 		return r;
 	if (run->c->json)

@@ -221,17 +221,21 @@ open_one(const struct vault *v, struct tlv_view row, struct tlv_out *keys)
 }
 
 void
-mailkey_open(const struct vault *v, const struct msg *list, unsigned formats,
-    struct tlv_out *keys, struct msg *reply)
+mailkey_open(const struct vault *v, const struct msg *list,
+    unsigned formats, uint64_t after, struct tlv_out *keys,
+    struct msg *reply)
 {
 	struct tlv_view row;
-	uint64_t format;
+	uint64_t format, until;
 	size_t at = 0;
 
 	while (view_nest(msg_view(list), F_ROW, &at, &row)) {
 		format = view_u64(row, F_FORMAT);
 		if (format > MAILKEY_FORMATS ||
 		    !(formats & MAILKEY_BIT(format)))
+			continue;
+		until = view_u64(row, F_KEY_EXPIRES);
+		if (until != 0 && until <= after)
 			continue;
 		if (open_one(v, row, keys))
 			msg_put_text(reply, F_FINGERPRINT,

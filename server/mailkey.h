@@ -38,9 +38,11 @@ LL_MUST enum ll_result mailkey_make(struct chan *store,
 
 /* PRIVATE fields of those of the list's keys that are of the formats and open
  * in this vault into keys (guarded, PARSE_CHUNK bytes), newest first, as many
- * as go in; an S/MIME key only with its certificate.  Their fingerprints go
- * into reply as FINGERPRINT. */
+ * as go in; an S/MIME key only with its certificate, and with one that ended
+ * (by itself, or revoked) before `after` not at all: 0 takes each, as opening
+ * old mail must.  Their fingerprints go into reply as FINGERPRINT. */
 void mailkey_open(const struct vault *v, const struct msg *list,
-    unsigned formats, struct tlv_out *keys, struct msg *reply);
+    unsigned formats, uint64_t after, struct tlv_out *keys,
+    struct msg *reply);
 
 #endif

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -239,8 +240,8 @@ mail_formats(const struct msg *request)
 /* The keys of a job.  A store that is away is busy; whatever else it says
  * means that there are none. */
 static enum ll_result
-mail_keys(struct session *s, unsigned formats, struct tlv_out *keys,
-    struct msg *reply)
+mail_keys(struct session *s, unsigned formats, bool seals,
+    struct tlv_out *keys, struct msg *reply)
 {
 	struct msg *list = NULL;
 	enum ll_result r;
@@ -251,7 +252,8 @@ mail_keys(struct session *s, unsigned formats, struct tlv_out *keys,
 	r = mail_list(s, &list);
 	if (r)
 		return r == LL_EOF || r == LL_BUSY ? LL_BUSY : LL_OK;
-	mailkey_open(s->vault, list, formats, keys, reply);
+	mailkey_open(s->vault, list, formats, seals ? (uint64_t)time(NULL) : 0,
+	    keys, reply);
 	msg_destroy(list);
 	return keys->err;
 }
@@ -304,7 +306,7 @@ session_mail_parse(struct session_channel *c, const struct msg *request,
 		return r;
 	tlv_out_init_secret(&keys, PARSE_CHUNK);
 	if (formats)
-		r = mail_keys(s, formats, &keys, *reply_r);
+		r = mail_keys(s, formats, job == PARSE_SEAL, &keys, *reply_r);
 	if (!r)
 		r = mail_launch(c, &keys, *reply_r);
 	tlv_out_finish(&keys);

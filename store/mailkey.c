@@ -146,6 +146,8 @@ mailkey_list(struct store *s, struct request *q)
 	return r == LL_EOF ? LL_OK : r;
 }
 
+/* Without a certificate only the end of the one that is there changes: it was
+ * revoked, and still opens what was sealed to it. */
 enum ll_result
 mailkey_cert(struct store *s, struct request *q)
 {
@@ -156,13 +158,12 @@ mailkey_cert(struct store *s, struct request *q)
 	size_t len;
 
 	certificate = view_bytes(q->v, F_CERTIFICATE, &len);
-	if (certificate == NULL || len == 0)
-		return LL_USAGE;
 	r = whose(s, q, &user);
 	if (r == LL_OK)
-		r = db_run(s->db, "UPDATE mail_keys SET certificate = ?3,"
-		    " certificate_until = ?4 WHERE user = ?1 AND fingerprint ="
-		    " ?2 AND format = ?5", "dtbii", &user,
+		r = db_run(s->db, "UPDATE mail_keys SET certificate ="
+		    " coalesce(?3, certificate), certificate_until = ?4 WHERE"
+		    " user = ?1 AND fingerprint = ?2 AND format = ?5 AND"
+		    " coalesce(?3, certificate) IS NOT NULL", "dtbii", &user,
 		    view_text(q->v, F_FINGERPRINT), certificate, len,
 		    view_u64(q->v, F_KEY_EXPIRES), (uint64_t)PARSE_SMIME);
 	if (r == LL_OK && db_changes(s->db) != 1) {

@@ -160,6 +160,14 @@ the_command_certifies(void **state)
 	assert_int_equal(mail_key_row(local, "bob", 0, text, &certified), 1);
 	assert_string_equal(text, "bb02");
 	assert_true(certified);
+	/* revoked: it ends, and stays to open what was sealed to it */
+	m = kit_request(OP_MAILKEY_CERT);
+	msg_put_text(m, F_USER, "bob");
+	msg_put_text(m, F_FINGERPRINT, "bb02");
+	msg_put_u64(m, F_KEY_EXPIRES, 77);
+	assert_int_equal(kit_ask(local, m, NULL), LL_OK);
+	assert_int_equal(mail_key_row(local, "bob", 0, text, &certified), 1);
+	assert_true(certified);
 	m = kit_request(OP_MAILKEY_CERT);
 	msg_put_text(m, F_USER, "bob");
 	msg_put_text(m, F_FINGERPRINT, "bb99");

@@ -57,7 +57,7 @@ openpgp(const char *address, const char *fingerprint, enum key_source source)
 }
 
 static void
-certify(struct kit_user *u, const char *fingerprint)
+certify(struct kit_user *u, const char *fingerprint, uint64_t until)
 {
 	struct msg *m = kit_request(OP_MAILKEY_PUT);
 
@@ -67,6 +67,7 @@ certify(struct kit_user *u, const char *fingerprint)
 	msg_put_bytes(m, F_CERTIFICATE, "certificate", 11);
 	msg_put_text(m, F_FINGERPRINT, fingerprint);
 	msg_put_u64(m, F_GENERATION, 1);
+	msg_put_u64(m, F_KEY_EXPIRES, until);
 	msg_put_u64(m, F_FLAGS, 1);
 	assert_int_equal(kit_ask(u->session, m, NULL), LL_OK);
 }
@@ -255,7 +256,11 @@ smime_wants_two_certificates(void **state)
 	plan(&ada, "dora@d.example", 0, CLASS_NORMAL, &l);
 	assert_int_equal(l.route, ROUTE_PORTAL_MUC);
 	assert_non_null(strstr(l.reason, "no certificate of your own"));
-	certify(&ada, "ada1");
+	/* one that has ended is none */
+	certify(&ada, "ada0", (uint64_t)time(NULL) - 10);
+	assert_int_equal(route_to("dora@d.example", CLASS_NORMAL),
+	    ROUTE_PORTAL_MUC);
+	certify(&ada, "ada1", 0);
 	plan(&ada, "dora@d.example", 0, CLASS_CONFIDENTIAL, &l);
 	assert_int_equal(l.route, ROUTE_SMIME);
 	assert_non_null(strstr(l.trust, "an authority we trust"));
