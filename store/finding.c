@@ -10,11 +10,10 @@
 
 #define DAY_SECS 86400
 #define TAKEN_SECS 300           /* the relay answers within, or lost it */
-#define FORGET_SECS (7 * DAY_SECS)
+#define FORGET_SECS DAY_SECS
 #define GOOD_MIN_SECS 60
 #define KEYS_MAX_SECS (7 * DAY_SECS)
 #define TLS_MAX_SECS 31557600    /* RFC 8461's bound on max_age */
-#define ADDRESSES_HOUR 200       /* new ones that one user may ask about */
 #define WANTED_MAX 5000          /* of all users together */
 #define LEASE_ROWS 64
 #define REPLY_BYTES (1024 * 1024)
@@ -98,7 +97,6 @@ want(struct store *s, const struct request *q, enum lookup lookup,
 
 /* A FINDINGS request on its way. */
 struct round {
-	unsigned *asked;         /* by this user in this hour */
 	uint64_t wanted;         /* lookups of the whole house */
 	uint64_t count;          /* under way, of the addresses asked for */
 	bool begun, refused;
@@ -114,8 +112,8 @@ begin(struct store *s, struct request *q, const char *address,
 
 	if (s->search == 0)
 		return LL_OK;
-	if (o->asked == NULL || *o->asked >= ADDRESSES_HOUR ||
-	    o->wanted >= WANTED_MAX) {
+	if (o->wanted >= WANTED_MAX ||
+	    !board_may_ask(s, &q->peer->user, q->now)) {
 		o->refused = true;
 		return LL_OK;
 	}
@@ -123,10 +121,10 @@ begin(struct store *s, struct request *q, const char *address,
 		if (s->search & (1u << l))
 			r = want(s, q, (enum lookup)l, l == LOOKUP_TLS ?
 			    finding_domain(address) : address, &begun);
-	if (begun) {
-		(*o->asked)++;
+	if (begun)
 		o->wanted += 2;
-	}
+	else
+		board_give_back(s, &q->peer->user);
 	o->begun |= begun;
 	return r;
 }
@@ -203,7 +201,7 @@ one_address(struct store *s, struct request *q, const char *typed,
 enum ll_result
 finding_list(struct store *s, struct request *q)
 {
-	struct round o = { .asked = board_asked(s, &q->peer->user, q->now) };
+	struct round o = { 0 };
 	const char *typed;
 	struct tlv_field f;
 	enum ll_result r;
@@ -219,8 +217,8 @@ finding_list(struct store *s, struct request *q)
 	}
 	msg_put_u64(q->reply, F_COUNT, o.count);
 	if (o.refused)
-		msg_put_text(q->reply, F_WORDS, "Too many new addresses in an "
-		    "hour: keys of the others are not looked for yet.");
+		msg_put_text(q->reply, F_WORDS, "Too many new addresses: keys "
+		    "of some are not looked for yet.");
 	if (r == LL_OK && o.begun)
 		tell_relay(s);
 	return r;

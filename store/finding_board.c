@@ -5,7 +5,6 @@
 #include "store/finding_board.h"
 #include "store/group.h"
 
-#define HOUR_SECS 3600
 #define WAITERS_MAX 4096
 
 /* Who is told what came about an address. */
@@ -16,12 +15,19 @@ struct waiter {
 	char address[FINDING_ROOM];
 };
 
-/* New addresses of a user in the hour that began then. */
+/* New addresses of a user, in the hour and the day that began then. */
+static const struct {
+	uint64_t secs;
+	unsigned most;
+} spans[] = { { 3600, 200 }, { 86400, 1000 } };
+
+#define SPANS (sizeof(spans) / sizeof(spans[0]))
+
 struct asker {
 	struct asker *next;
 	struct id user;
-	uint64_t begun;
-	unsigned count;
+	uint64_t begun[SPANS];
+	unsigned count[SPANS];
 };
 
 struct finding_board {
@@ -96,28 +102,53 @@ board_wait(struct store *s, const struct id *user, const char *address,
 	b->count++;
 }
 
-unsigned *
-board_asked(struct store *s, const struct id *user, uint64_t now)
+static struct asker *
+asker_of(struct store *s, const struct id *user)
 {
 	struct asker *a;
 
 	for (a = s->board->askers; a != NULL; a = a->next)
 		if (id_equal(&a->user, user))
-			break;
+			return a;
+	return NULL;
+}
+
+bool
+board_may_ask(struct store *s, const struct id *user, uint64_t now)
+{
+	struct asker *a = asker_of(s, user);
+	size_t i;
+
 	if (a == NULL) {
 		a = calloc(1, sizeof(*a));
 		if (a == NULL)
-			return NULL;
+			return false;
 		a->user = *user;
-		a->begun = now;
 		a->next = s->board->askers;
 		s->board->askers = a;
 	}
-	if (now - a->begun >= HOUR_SECS) {
-		a->begun = now;
-		a->count = 0;
+	for (i = 0; i < SPANS; i++) {
+		if (now - a->begun[i] >= spans[i].secs) {
+			a->begun[i] = now;
+			a->count[i] = 0;
+		}
+		if (a->count[i] >= spans[i].most)
+			return false;
 	}
-	return &a->count;
+	for (i = 0; i < SPANS; i++)
+		a->count[i]++;
+	return true;
+}
+
+void
+board_give_back(struct store *s, const struct id *user)
+{
+	struct asker *a = asker_of(s, user);
+	size_t i;
+
+	for (i = 0; a != NULL && i < SPANS; i++)
+		if (a->count[i] > 0)
+			a->count[i]--;
 }
 
 void
@@ -164,7 +195,7 @@ board_sweep(struct store *s, uint64_t now)
 		else
 			w = &(*w)->next;
 	while (*a != NULL)
-		if (now - (*a)->begun >= HOUR_SECS)
+		if (now - (*a)->begun[SPANS - 1] >= spans[SPANS - 1].secs)
 			drop_asker(a);
 		else
 			a = &(*a)->next;

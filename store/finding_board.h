@@ -15,9 +15,11 @@ void board_destroy(struct store *s);
  * is below FINDING_ROOM bytes.  Without memory or room nobody is. */
 void board_wait(struct store *s, const struct id *user, const char *address,
     uint64_t now);
-/* How many new addresses that user asked about in the current hour, to be
- * counted up; NULL without memory. */
-unsigned *board_asked(struct store *s, const struct id *user, uint64_t now);
+/* False when that user has asked about as many new addresses as one may in an
+ * hour (200), or in a day (1,000); else one more is counted. */
+bool board_may_ask(struct store *s, const struct id *user, uint64_t now);
+/* One that was counted was not new after all. */
+void board_give_back(struct store *s, const struct id *user);
 /* EVENT_FOUND to who waits for that lookup's subject, with the group; who
  * waits for nothing more is forgotten. */
 void board_tell(struct store *s, enum lookup lookup, const char *subject,

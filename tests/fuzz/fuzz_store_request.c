@@ -71,6 +71,7 @@ begin(void)
 	s.kdf_memory_mib = s.muc_memory_mib = 8;
 	s.kdf_passes = 1;
 	s.kdf_runs = 2;
+	s.search = 1u << LOOKUP_WKD | 1u << LOOKUP_SERVER | 1u << LOOKUP_TLS;
 	if (secret_random(&s.pepper, 32) != LL_OK ||
 	    secret_random(&s.totp_key, 32) != LL_OK ||
 	    setup_open(&s, &why) != LL_OK) {

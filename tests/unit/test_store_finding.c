@@ -341,6 +341,22 @@ a_lost_relay_gives_them_back(void **state)
 	assert_non_null(strstr(text, "1:gerd@two.example 3:two.example "));
 }
 
+static void
+old_answers_are_forgotten(void **state)
+{
+	(void)state;
+	assert_int_equal(count_of(&ada, "hans@old.example"), 2);
+	age(9 * 86400);
+	/* clearing up is the first thing that a store does */
+	assert_int_equal(count_of(&ada, "ida@new.example"), 2);
+	stop();
+	assert_int_equal(kit_sql(&kit, "SELECT count(*) FROM findings WHERE"
+	    " subject NOT LIKE '%new.example'"), 0);
+	assert_int_equal(kit_sql(&kit, "SELECT count(*) FROM findings_seen"),
+	    0);
+	start();
+}
+
 /* Nobody makes this house scan the world. */
 static void
 one_user_has_two_hundred_an_hour(void **state)
@@ -430,6 +446,7 @@ main(void)
 		cmocka_unit_test(a_lost_relay_gives_them_back),
 		cmocka_unit_test(users_take_turns),
 		cmocka_unit_test(bad_requests),
+		cmocka_unit_test(old_answers_are_forgotten),
 		cmocka_unit_test(one_user_has_two_hundred_an_hour),
 	};
 
