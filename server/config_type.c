@@ -206,6 +206,26 @@ check_milter(const struct config_row *k, const char *value, uint64_t *n_r)
 	return "unix:/PATH or inet:PORT@127.0.0.1";
 }
 
+static const char *
+check_rules(const struct config_row *k, const char *value, uint64_t *n_r)
+{
+	static const char *const rules[] = { "iban", "ahv", "ssn", "mrn" };
+	size_t n, i;
+
+	(void)k;
+	(void)n_r;
+	for (; *(value += strspn(value, " \t")) != '\0'; value += n) {
+		n = strcspn(value, " \t");
+		for (i = 0; i < 4; i++)
+			if (strlen(rules[i]) == n &&
+			    strncmp(value, rules[i], n) == 0)
+				break;
+		if (i == 4)
+			return "words of iban, ahv, ssn, mrn";
+	}
+	return NULL;
+}
+
 bool
 config_type_startups(const char *value, unsigned n[3])
 {
@@ -298,7 +318,7 @@ static check_fn *const checks[] = {
 	[TYPE_LISTEN] = check_listen, [TYPE_URL] = check_url,
 	[TYPE_NETS] = check_nets, [TYPE_RELAY] = check_relay,
 	[TYPE_ADDRESS] = check_address, [TYPE_CHOICE] = check_choice,
-	[TYPE_MILTER] = check_milter,
+	[TYPE_MILTER] = check_milter, [TYPE_RULES] = check_rules,
 	[TYPE_STARTUPS] = check_startups, [TYPE_SEARCH] = check_search,
 	[TYPE_KEYSERVER] = check_keyserver, [TYPE_SERVER] = check_server,
 };

@@ -16,7 +16,9 @@ struct intake {
 	struct portal_store *store;
 	char bounces[321];          /* mail_from, where bounces go to */
 	uint64_t most;              /* bytes of a mail that is taken */
-	pthread_mutex_t parsing;    /* one job at a time is parsed */
+	bool submits;               /* staff's own mail is looked at */
+	const char *secure_to, *secure_from, *secure_rules;
+	pthread_mutex_t parsing;    /* one at a time asks for a parser */
 	pthread_mutex_t lock;       /* for all below, and child.daemon */
 	pthread_cond_t wire_came;
 	uint32_t wire_asked;        /* sequence of the request; 0: none */

@@ -136,7 +136,7 @@ intake_bounce(struct intake_mail *m)
 
 	tlv_out_init(&job, 1024);
 	tlv_put_u64(&job, PARSE_F_JOB, PARSE_OPEN);
-	r = intake_wire_run(m->x, NULL, &job, m->bytes, m->len, &result);
+	r = intake_wire_run(m->x, &job, m->bytes, m->len, &result);
 	tlv_out_finish(&job);
 	v = (struct tlv_view){ result.data, result.len };
 	if (r == LL_OK && parse_result(v, &words) == LL_OK)

@@ -127,35 +127,88 @@ part_encrypted(struct tlv_view part, unsigned depth, unsigned *left)
 	return is_armoured(&e) && decoded(&e, has_armour);
 }
 
-/* However much header stands around the fields that tell. */
-bool
-look_encrypted(struct tlv_view head, struct tlv_view body)
+/* The fields that tell what it is, however much header stands around them, and
+ * the begin of the body. */
+static void
+put_mail(struct tlv_view head, struct tlv_view body, struct tlv_out *o)
 {
 	static const char *const fields[] = { "Content-Type",
 		"Content-Transfer-Encoding", "Content-Disposition" };
 	char value[MIME_FIELD_MAX];
+	size_t i;
+
+	tlv_out_init(o, DECODED_MAX);
+	for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+		if (mime_field(head, fields[i], 0, value, sizeof(value))) {
+			tlv_put_raw(o, fields[i], strlen(fields[i]));
+			tlv_put_raw(o, ":", 1);
+			tlv_put_raw(o, value, strlen(value));
+			tlv_put_raw(o, "\r\n", 2);
+		}
+	tlv_put_raw(o, "\r\n", 2);
+	tlv_put_raw(o, body.data, body.len < LOOK_BODY ? body.len :
+	    LOOK_BODY);
+}
+
+bool
+look_encrypted(struct tlv_view head, struct tlv_view body)
+{
 	unsigned left = PARTS_MAX;
 	struct tlv_view mail;
 	struct tlv_out o;
 	bool found;
-	size_t i;
 
-	tlv_out_init(&o, DECODED_MAX);
-	for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
-		if (mime_field(head, fields[i], 0, value, sizeof(value))) {
-			tlv_put_raw(&o, fields[i], strlen(fields[i]));
-			tlv_put_raw(&o, ":", 1);
-			tlv_put_raw(&o, value, strlen(value));
-			tlv_put_raw(&o, "\r\n", 2);
-		}
-	tlv_put_raw(&o, "\r\n", 2);
-	tlv_put_raw(&o, body.data, body.len < LOOK_BODY ? body.len :
-	    LOOK_BODY);
+	put_mail(head, body, &o);
 	mail.data = o.data;
 	mail.len = o.len;
 	found = mail.len > 0 && part_encrypted(mail, 0, &left);
 	tlv_out_finish(&o);
 	return found;
+}
+
+struct texts {
+	void (*fn)(void *arg, const char *text, size_t len);
+	void *arg;
+};
+
+static void
+each_text(struct tlv_view part, unsigned depth, unsigned *left,
+    const struct texts *t)
+{
+	struct mime_entity e;
+	struct tlv_view inner;
+	struct tlv_out o;
+	size_t at = 0;
+
+	mime_read(part, &e);
+	while (strncmp(e.type, "multipart/", 10) == 0 && depth < DEPTH_MAX &&
+	    *left > 0 && mime_part(e.body, e.boundary, &at, &inner)) {
+		(*left)--;
+		each_text(inner, depth + 1, left, t);
+	}
+	if (strncmp(e.type, "text/", 5) != 0)
+		return;
+	tlv_out_init(&o, DECODED_MAX);
+	mime_decode(&e, &o);
+	if (o.len > 0)
+		t->fn(t->arg, (const char *)o.data, o.len);
+	tlv_out_finish(&o);
+}
+
+void
+look_texts(struct tlv_view head, struct tlv_view body,
+    void (*fn)(void *arg, const char *text, size_t len), void *arg)
+{
+	const struct texts t = { fn, arg };
+	unsigned left = PARTS_MAX;
+	struct tlv_view mail;
+	struct tlv_out o;
+
+	put_mail(head, body, &o);
+	mail.data = o.data;
+	mail.len = o.len;
+	each_text(mail, 0, &left, &t);
+	tlv_out_finish(&o);
 }
 
 bool
@@ -284,6 +337,17 @@ name_of(const char *value, char **name_r)
 	return shown(text, ENVELOPE_NAME_MAX - 1, name_r);
 }
 
+bool
+look_from(struct tlv_view head, char address_r[321])
+{
+	char value[MIME_FIELD_MAX], typed[400];
+	const char *why;
+
+	return mime_field(head, "From", 0, value, sizeof(value)) &&
+	    mime_address(value, typed, sizeof(typed)) &&
+	    clean_address(typed, address_r, &why) == LL_OK;
+}
+
 static enum ll_result
 set_from(const char *value, const char *sender, struct envelope *e)
 {
@@ -386,8 +450,6 @@ look_facts(struct tlv_view head, const char *sender, uint64_t now,
 	(void)mime_field(head, "Subject", 0, value, VALUE_MAX);
 	if (r == LL_OK)
 		r = shown(value, ENVELOPE_SUBJECT_MAX - 1, &e->subject);
-	if (r == LL_OK && e->subject[0] == '\0')
-		r = envelope_set(&e->subject, "(no subject)");
 	if (r == LL_OK && mime_field(head, "To", 0, value, VALUE_MAX))
 		r = add_addresses(value, &e->to, &e->to_count);
 	if (r == LL_OK && mime_field(head, "Cc", 0, value, VALUE_MAX))

@@ -32,6 +32,14 @@ bool look_report(struct tlv_view head);
 void look_references(struct tlv_view head, void (*fn)(void *arg,
     const char *id), void *arg);
 
+/* The one address of From, cleaned; false when there is none or several. */
+bool look_from(struct tlv_view head, char address_r[321]);
+
+/* Calls fn for each text part of a mail, decoded, as far as the begin of the
+ * body has it. */
+void look_texts(struct tlv_view head, struct tlv_view body,
+    void (*fn)(void *arg, const char *text, size_t len), void *arg);
+
 /* The Message-ID without brackets; "" when there is none of at most 199
  * bytes. */
 void look_message_id(struct tlv_view head, char id[200]);

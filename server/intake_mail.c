@@ -6,6 +6,9 @@
 
 #include "keys/clean.h"
 #include "server/intake_look.h"
+#include "server/intake_out.h"
+
+#define IDENTITY_MAX (128u << 10)
 
 static bool
 enter(struct intake *x)
@@ -72,6 +75,7 @@ intake_mail_destroy(struct intake_mail *m)
 	if (m == NULL)
 		return;
 	upload_abort(m->raw);
+	intake_out_destroy(m->out);
 	for (i = 0; i < m->to_count; i++)
 		free(m->to[i].raw);
 	free(m->to);
@@ -218,6 +222,7 @@ put_reference(void *arg, const char *id)
 static enum ll_result
 ask_who(struct intake_mail *m)
 {
+	char from[321];
 	struct msg *q;
 	enum ll_result r;
 	size_t i;
@@ -229,6 +234,8 @@ ask_who(struct intake_mail *m)
 		if (m->to[i].address[0] != '\0')
 			msg_put_text(q, F_ADDRESS, m->to[i].address);
 	look_references(intake_mail_fields(m), put_reference, q);
+	if (m->x->submits && look_from(intake_mail_fields(m), from))
+		msg_put_text(q, F_EMAIL, from);
 	return portal_store_ask(m->x->store, q, &m->who);
 }
 
@@ -288,4 +295,65 @@ intake_mail_head(struct intake_mail *m)
 			m->report = look_report(intake_mail_fields(m));
 	r = ask_who(m);
 	return r == LL_OK ? read_who(m) : r;
+}
+
+/* --- a mail that comes again --- */
+
+enum identity_tag { ID_MAIL = 1, ID_HEAD, ID_SENDER, ID_READER, ID_BODY };
+
+static int
+by_address(const void *a, const void *b)
+{
+	const struct mail_recipient *const *x = a, *const *y = b;
+
+	return strcasecmp((*x)->address, (*y)->address);
+}
+
+/* The order of recipients is no part of it. */
+static enum ll_result
+put_recipients(struct intake_mail *m, bool all, struct tlv_out *o)
+{
+	const struct mail_recipient **sorted;
+	size_t i, n = 0;
+
+	sorted = calloc(m->to_count + 1, sizeof(*sorted));
+	if (sorted == NULL)
+		return LL_NOMEM;
+	for (i = 0; i < m->to_count; i++)
+		if (all || m->to[i].taken)
+			sorted[n++] = &m->to[i];
+	qsort(sorted, n, sizeof(*sorted), by_address);
+	for (i = 0; i < n; i++)
+		tlv_put_text(o, ID_READER, sorted[i]->address);
+	free(sorted);
+	return LL_OK;
+}
+
+/* Header lines that servers on the way add may differ the second time. */
+enum ll_result
+intake_mail_identity(struct intake_mail *m, bool all, uint8_t out[HASH_BYTES])
+{
+	crypto_generichash_state body_state = m->hash;
+	uint8_t body[HASH_BYTES];
+	char mail_id[200];
+	struct tlv_out o;
+	enum ll_result r;
+
+	(void)crypto_generichash_final(&body_state, body, sizeof(body));
+	look_message_id(intake_mail_fields(m), mail_id);
+	tlv_out_init(&o, IDENTITY_MAX + MAIL_HEAD_MAX);
+	if (mail_id[0] != '\0')
+		tlv_put_text(&o, ID_MAIL, mail_id);
+	else
+		tlv_put_bytes(&o, ID_HEAD, m->bytes, m->head_len);
+	tlv_put_text(&o, ID_SENDER, m->sender);
+	tlv_put_bytes(&o, ID_BODY, body, sizeof(body));
+	r = put_recipients(m, all, &o);
+	if (r == LL_OK)
+		r = o.err;
+	if (r == LL_OK)
+		r = derive_bytes(LABEL_IDEMPOTENCY, NULL, 0, o.data, o.len,
+		    out);
+	tlv_out_finish(&o);
+	return r;
 }

@@ -37,6 +37,8 @@ struct mail_recipient {
 	bool taken;
 };
 
+struct intake_out;
+
 struct intake_mail {
 	struct intake *x;
 	char *sender;                 /* of the envelope; "" for bounces */
@@ -58,6 +60,12 @@ struct intake_mail {
 	struct secret key;
 	struct envelope e;
 	struct upload *raw;           /* NULL while it is all in bytes */
+	/* handed in by staff */
+	char login[321];              /* as the mail server says, or "" */
+	struct id author;             /* whose drafts these become */
+	bool scan;                    /* the text decides */
+	struct intake_out *out;       /* NULL: it is none of these */
+	char words[200];              /* why it is refused */
 };
 
 /* A new mail from that sender; NULL when memory is short or the program is
@@ -77,6 +85,10 @@ LL_MUST enum ll_result intake_mail_head(struct intake_mail *m);
 /* Appends to bytes. */
 LL_MUST enum ll_result intake_mail_keep(struct intake_mail *m, const void *p,
     size_t len);
+/* A hash of what a repeated mail has in common with the first: Message-ID (else
+ * the header), sender, body, and those recipients that are taken, or all. */
+LL_MUST enum ll_result intake_mail_identity(struct intake_mail *m, bool all,
+    uint8_t out[HASH_BYTES]);
 /* The header, without the empty line. */
 struct tlv_view intake_mail_fields(const struct intake_mail *m);
 

@@ -10,6 +10,7 @@
 #include "server/intake_bounce.h"
 #include "server/intake_look.h"
 #include "server/intake_mail.h"
+#include "server/intake_out.h"
 #include "server/intake_take.h"
 #include "store/send.h"
 
@@ -76,6 +77,33 @@ refuse(SMFICTX *ctx, enum ll_result r)
 	return code[0] == '5' ? SMFIS_REJECT : SMFIS_TEMPFAIL;
 }
 
+/* A mail of staff's that cannot go: the reason is for its author to read. */
+static sfsistat
+deny(SMFICTX *ctx, const struct intake_mail *m)
+{
+	char code[] = "550", status[] = "5.7.1", words[2 * sizeof(m->words)];
+	size_t i, n = 0;
+
+	/* no formats, and what SMTP may carry */
+	for (i = 0; m->words[i] != '\0' && n + 2 < sizeof(words); i++) {
+		if (m->words[i] == '%')
+			words[n++] = '%';
+		words[n++] = m->words[i] >= ' ' && m->words[i] <= '~' ?
+		    m->words[i] : '?';
+	}
+	words[n] = '\0';
+	(void)smfi_setreply(ctx, code, status, words);
+	drop_mail(ctx);
+	return SMFIS_REJECT;
+}
+
+static sfsistat
+say_no(SMFICTX *ctx, const struct intake_mail *m, enum ll_result r)
+{
+	return r == LL_DENIED && m->words[0] != '\0' ? deny(ctx, m) :
+	    refuse(ctx, r);
+}
+
 static sfsistat
 leave_alone(SMFICTX *ctx)
 {
@@ -113,12 +141,19 @@ static sfsistat
 on_sender(SMFICTX *ctx, char **argv)
 {
 	struct link *l = smfi_getpriv(ctx);
+	char macro[] = "{auth_authen}";
+	const char *login;
 
 	if (l == NULL)
 		return SMFIS_TEMPFAIL;
 	drop_mail(ctx);
 	l->mail = intake_mail_create(here, argv[0]);
-	return l->mail != NULL ? SMFIS_CONTINUE : refuse(ctx, LL_BUSY);
+	if (l->mail == NULL)
+		return refuse(ctx, LL_BUSY);
+	login = smfi_getsymval(ctx, macro);
+	if (login != NULL)
+		snprintf(l->mail->login, sizeof(l->mail->login), "%s", login);
+	return SMFIS_CONTINUE;
 }
 
 static sfsistat
@@ -165,10 +200,12 @@ on_head(SMFICTX *ctx)
 	if (m == NULL)
 		return SMFIS_TEMPFAIL;
 	r = intake_mail_head(m);
+	if (r == LL_OK)
+		r = intake_out_judge(m);
 	if (r != LL_OK)
-		return refuse(ctx, r);
-	return m->reader_count == 0 && !m->report ? leave_alone(ctx) :
-	    SMFIS_CONTINUE;
+		return say_no(ctx, m, r);
+	return m->reader_count == 0 && !m->report && !m->out && !m->scan ?
+	    leave_alone(ctx) : SMFIS_CONTINUE;
 }
 
 /* Enough was seen to decide, or all of it. */
@@ -178,7 +215,13 @@ decide(struct intake_mail *m)
 	const struct tlv_view body = { m->bytes + m->head_len,
 		m->len - m->head_len };
 	bool encrypted = look_encrypted(intake_mail_fields(m), body);
+	enum ll_result r;
 
+	if (m->scan && !encrypted) {
+		r = intake_out_scan(m);
+		if (r != LL_OK || m->out != NULL)
+			return r;
+	}
 	m->passes = !encrypted && m->answer_count == 0;
 	return m->passes ? LL_OK : intake_take_begin(m, encrypted);
 }
@@ -190,6 +233,9 @@ add_body(struct intake_mail *m, const uint8_t *p, size_t len)
 
 	m->total += len;
 	(void)crypto_generichash_update(&m->hash, p, len);
+	if (m->out != NULL)
+		return m->total > m->x->most ? LL_TOOBIG :
+		    intake_out_add(m, p, len);
 	if (m->taking)
 		return m->total > m->x->most ? LL_TOOBIG :
 		    intake_take_add(m, p, len);
@@ -203,7 +249,7 @@ add_body(struct intake_mail *m, const uint8_t *p, size_t len)
 	if (r != LL_OK || m->len - m->head_len < LOOK_BODY)
 		return r;
 	r = decide(m);
-	return r == LL_OK && !m->passes ? intake_take_stream(m) : r;
+	return r == LL_OK && m->taking ? intake_take_stream(m) : r;
 }
 
 static sfsistat
@@ -216,7 +262,7 @@ on_body(SMFICTX *ctx, unsigned char *p, size_t len)
 		return SMFIS_TEMPFAIL;
 	r = add_body(m, p, len);
 	if (r != LL_OK)
-		return refuse(ctx, r);
+		return say_no(ctx, m, r);
 	return m->passes ? leave_alone(ctx) : SMFIS_CONTINUE;
 }
 
@@ -242,10 +288,12 @@ finish(struct intake_mail *m)
 {
 	enum ll_result r = LL_OK;
 
-	if (m->report)
+	if (m->out == NULL && m->report)
 		return intake_bounce(m);
-	if (!m->taking)
+	if (m->out == NULL && !m->taking)
 		r = decide(m);
+	if (r == LL_OK && m->out != NULL)
+		return intake_out_end(m);
 	if (r != LL_OK || m->passes)
 		return r;
 	if (m->raw == NULL && seal_object_bytes(m->len) > INLINE_MAX)
@@ -263,7 +311,7 @@ on_end(SMFICTX *ctx)
 		return SMFIS_TEMPFAIL;
 	r = finish(m);
 	if (r != LL_OK)
-		return refuse(ctx, r);
+		return say_no(ctx, m, r);
 	return m->passes ? leave_alone(ctx) : let_go(ctx, m);
 }
 

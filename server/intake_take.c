@@ -9,10 +9,6 @@
 #include "server/intake_look.h"
 #include "store/send.h"
 
-#define IDENTITY_MAX (128u << 10)
-
-enum identity_tag { ID_MAIL = 1, ID_HEAD, ID_SENDER, ID_READER, ID_BODY };
-
 enum ll_result
 intake_take_begin(struct intake_mail *m, bool encrypted)
 {
@@ -50,7 +46,7 @@ intake_take_add(struct intake_mail *m, const void *p, size_t len)
 	return upload_add(m->raw, p, len);
 }
 
-/* --- what it consists of --- */
+/* --- whose it is --- */
 
 /* Of whom this user's rows are; for a mail of several addresses. */
 static bool
@@ -71,61 +67,17 @@ is_reader(const struct intake_mail *m, const char *address)
 	return false;
 }
 
-static int
-by_address(const void *a, const void *b)
-{
-	const struct mail_recipient *const *x = a, *const *y = b;
-
-	return strcasecmp((*x)->address, (*y)->address);
-}
-
-/* The order of recipients is no part of it. */
 static enum ll_result
-put_recipients(struct intake_mail *m, struct tlv_out *o)
+mark_taken(struct intake_mail *m)
 {
-	struct mail_recipient **sorted;
 	size_t i, n = 0;
 
-	sorted = calloc(m->to_count, sizeof(struct mail_recipient *));
-	if (sorted == NULL)
-		return LL_NOMEM;
-	for (i = 0; i < m->to_count; i++)
-		if (m->to[i].address[0] != '\0' &&
-		    is_reader(m, m->to[i].address))
-			sorted[n++] = &m->to[i];
-	qsort(sorted, n, sizeof(struct mail_recipient *), by_address);
-	for (i = 0; i < n; i++) {
-		sorted[i]->taken = true;
-		tlv_put_text(o, ID_READER, sorted[i]->address);
+	for (i = 0; i < m->to_count; i++) {
+		m->to[i].taken = m->to[i].address[0] != '\0' &&
+		    is_reader(m, m->to[i].address);
+		n += m->to[i].taken;
 	}
-	free(sorted);
 	return n > 0 ? LL_OK : LL_PROTO;
-}
-
-/* Header lines that servers on the way add may differ the second time. */
-static enum ll_result
-identify(struct intake_mail *m, const char *mail_id, uint8_t out[HASH_BYTES])
-{
-	uint8_t body[HASH_BYTES];
-	struct tlv_out o;
-	enum ll_result r;
-
-	(void)crypto_generichash_final(&m->hash, body, sizeof(body));
-	tlv_out_init(&o, IDENTITY_MAX + MAIL_HEAD_MAX);
-	if (mail_id[0] != '\0')
-		tlv_put_text(&o, ID_MAIL, mail_id);
-	else
-		tlv_put_bytes(&o, ID_HEAD, m->bytes, m->head_len);
-	tlv_put_text(&o, ID_SENDER, m->sender);
-	tlv_put_bytes(&o, ID_BODY, body, sizeof(body));
-	r = put_recipients(m, &o);
-	if (r == LL_OK)
-		r = o.err;
-	if (r == LL_OK)
-		r = derive_bytes(LABEL_IDEMPOTENCY, NULL, 0, o.data, o.len,
-		    out);
-	tlv_out_finish(&o);
-	return r;
 }
 
 /* --- sealing --- */
@@ -186,6 +138,7 @@ address_envelope(struct intake_mail *m)
 {
 	const struct mail_reader *first = &m->readers[0];
 	bool one_thread = first->answers;
+	enum ll_result r;
 	size_t i;
 
 	for (i = 1; i < m->reader_count; i++)
@@ -197,8 +150,12 @@ address_envelope(struct intake_mail *m)
 	if (one_thread)
 		m->e.reply_to = first->reply_to;
 	/* Its readers are not listed: one may have been a blind one. */
-	return look_facts(intake_mail_fields(m), m->sender,
+	r = look_facts(intake_mail_fields(m), m->sender,
 	    (uint64_t)time(NULL), &m->e);
+	if (r == LL_OK && m->e.subject[0] == '\0')
+		r = envelope_set(&m->e.subject, m->encrypted ?
+		    "encrypted mail" : "(no subject)");
+	return r;
 }
 
 static void
@@ -273,7 +230,9 @@ put_identity(struct intake_mail *m, struct msg *q)
 	enum ll_result r;
 
 	look_message_id(intake_mail_fields(m), mail_id);
-	r = identify(m, mail_id, identity);
+	r = mark_taken(m);
+	if (r == LL_OK)
+		r = intake_mail_identity(m, false, identity);
 	if (r != LL_OK)
 		return r;
 	if (mail_id[0] == '\0') {

@@ -26,7 +26,7 @@ intake_wire_came(struct intake *x, struct msg *m)
 
 /* Called with x->parsing held, so that one request is under way. */
 static enum ll_result
-open_wire(struct intake *x, int *fd_r)
+ask_wire(struct intake *x, int *fd_r)
 {
 	static uint32_t sequence;
 	struct timespec until;
@@ -55,6 +55,37 @@ open_wire(struct intake *x, int *fd_r)
 	return r == LL_OK && *fd_r < 0 ? LL_BUSY : r;
 }
 
+enum ll_result
+intake_wire_open(struct intake *x, const struct tlv_out *keys,
+    const struct tlv_out *job, struct parse_wire *w_r)
+{
+	enum ll_result r;
+
+	w_r->fd = -1;
+	w_r->timeout_ms = JOB_MS;
+	if (job->err != LL_OK)
+		return job->err;
+	pthread_mutex_lock(&x->parsing);
+	r = ask_wire(x, &w_r->fd);
+	pthread_mutex_unlock(&x->parsing);
+	if (r == LL_OK)
+		r = parse_put(w_r, 'K', keys != NULL ? keys->data : NULL,
+		    keys != NULL ? keys->len : 0);
+	if (r == LL_OK)
+		r = parse_put(w_r, 'J', job->data, job->len);
+	if (r == LL_OK)
+		r = parse_put_begin(w_r, 0);
+	return r;
+}
+
+void
+intake_wire_close(struct parse_wire *w)
+{
+	if (w->fd >= 0)
+		(void)close(w->fd);
+	w->fd = -1;
+}
+
 static enum ll_result
 pass_over(void *ctx, uint32_t n, const void *p, size_t len)
 {
@@ -65,43 +96,26 @@ pass_over(void *ctx, uint32_t n, const void *p, size_t len)
 	return LL_OK;
 }
 
-static enum ll_result
-ask(const struct parse_wire *w, const struct tlv_out *keys,
-    const struct tlv_out *job, const void *item, size_t len)
-{
-	enum ll_result r = job->err;
-
-	if (r == LL_OK)
-		r = parse_put(w, 'K', keys != NULL ? keys->data : NULL,
-		    keys != NULL ? keys->len : 0);
-	if (r == LL_OK)
-		r = parse_put(w, 'J', job->data, job->len);
-	if (r == LL_OK)
-		r = parse_put_begin(w, 0);
-	if (r == LL_OK)
-		r = parse_put(w, 'D', item, len);
-	return r == LL_OK ? parse_put(w, 'E', NULL, 0) : r;
-}
-
 enum ll_result
-intake_wire_run(struct intake *x, const struct tlv_out *keys,
-    const struct tlv_out *job, const void *item, size_t len,
-    struct tlv_out *result_r)
+intake_wire_run(struct intake *x, const struct tlv_out *job, const void *item,
+    size_t len, struct tlv_out *result_r)
 {
-	struct parse_wire w = { -1, JOB_MS };
+	static pthread_mutex_t one = PTHREAD_MUTEX_INITIALIZER;
+	struct parse_wire w;
 	enum ll_result r;
 
 	tlv_out_init(result_r, 1);
-	pthread_mutex_lock(&x->parsing);
-	r = open_wire(x, &w.fd);
+	pthread_mutex_lock(&one);
+	r = intake_wire_open(x, NULL, job, &w);
 	if (r == LL_OK)
-		r = ask(&w, keys, job, item, len);
+		r = parse_put(&w, 'D', item, len);
+	if (r == LL_OK)
+		r = parse_put(&w, 'E', NULL, 0);
 	if (r == LL_OK) {
 		tlv_out_finish(result_r);
 		r = parse_answer(&w, pass_over, NULL, result_r);
 	}
-	if (w.fd >= 0)
-		(void)close(w.fd);
-	pthread_mutex_unlock(&x->parsing);
+	intake_wire_close(&w);
+	pthread_mutex_unlock(&one);
 	return r;
 }

@@ -8,16 +8,25 @@
 
 #include <stddef.h>
 
+#include "keys/parse.h"
 #include "keys/tlv.h"
 #include "server/intake.h"
 
-/* Runs one job: keys is its 'K' (NULL: none), item its data item 0.  Outputs
- * are thrown away.  LL_OK when the job answered (its own result is
+/* Begins a job: keys is its 'K' (NULL: none); data item 0 begins, for the
+ * caller to write (parse_put 'D'), to end ('E') and to read the answer of.
+ * LL_BUSY when there is no parser to be had.  intake_wire_close in any case. */
+LL_MUST enum ll_result intake_wire_open(struct intake *x,
+    const struct tlv_out *keys, const struct tlv_out *job,
+    struct parse_wire *w_r);
+void intake_wire_close(struct parse_wire *w);
+
+/* Runs one job without keys, one after the other: item is its data item 0,
+ * outputs are thrown away.  LL_OK when the job answered (its own result is
  * parse_result's); result_r is initialised here and finished by the caller,
- * always.  LL_BUSY when there is no parser to be had. */
+ * always. */
 LL_MUST enum ll_result intake_wire_run(struct intake *x,
-    const struct tlv_out *keys, const struct tlv_out *job, const void *item,
-    size_t len, struct tlv_out *result_r);
+    const struct tlv_out *job, const void *item, size_t len,
+    struct tlv_out *result_r);
 
 /* For the thread that reads descriptor 3: letterlockd's answer. */
 void intake_wire_came(struct intake *x, struct msg *m);

@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "keys/clean.h"
@@ -142,6 +143,11 @@ configure(struct intake *x, const char **why_r)
 	most = strtoull(child_config(&x->child, "attachment_max"), NULL, 10);
 	/* what letterlock-parse could not open is not taken either */
 	x->most = most < PARSE_DATA_MAX ? most : PARSE_DATA_MAX;
+	x->submits = strcmp(child_config(&x->child, "intake_marked"), "yes")
+	    == 0;
+	x->secure_to = child_config(&x->child, "secure_to");
+	x->secure_from = child_config(&x->child, "secure_from");
+	x->secure_rules = child_config(&x->child, "secure_rules");
 	*why_r = "no store came on descriptor 3";
 	return take_channel(x, x->child.configure) ? LL_OK : LL_USAGE;
 }

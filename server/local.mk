@@ -73,9 +73,11 @@ OBJS_fuzz_portal = $(OBJS_test_portal)
 LIBS_fuzz_portal = $(LIBS_letterlock-portal)
 
 # letterlock-intake, where there is libmilter
+OBJS_mime = $(addprefix keys/,mime_read.o mime_charset.o mime_table.o \
+  mime_text.o)
 OBJS_intake = $(addprefix server/,intake_bounce.o intake_look.o intake_mail.o \
-  intake_milter.o intake_take.o intake_wire.o portal_store.o portal_upload.o) \
-  keys/mime_read.o keys/mime_charset.o keys/mime_table.o keys/mime_text.o
+  intake_mark.o intake_milter.o intake_out.o intake_part.o intake_take.o \
+  intake_wire.o portal_store.o portal_upload.o) $(OBJS_mime)
 ifneq ($(wildcard /usr/include/libmilter/mfapi.h),)
 PROGRAMS += letterlock-intake
 endif
@@ -98,5 +100,6 @@ OBJS_test_session_key = server/session_key.o
 LIBS_test_session_key = -lhogweed -lgmp
 OBJS_fuzz_session_gate = server/session_auth.o server/session_channel.o \
   server/session_gate.o
-OBJS_test_intake_look = server/intake_look.o keys/mime_read.o keys/mime_charset.o keys/mime_table.o keys/mime_text.o
+OBJS_test_intake_look = server/intake_look.o $(OBJS_mime)
+OBJS_test_intake_mark = server/intake_mark.o $(OBJS_mime)
 OBJS_fuzz_intake_look = $(OBJS_test_intake_look)

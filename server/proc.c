@@ -46,7 +46,8 @@ static const enum config_key portal_config[] = {
 };
 static const enum config_key intake_config[] = {
 	CONFIG_org_name, CONFIG_mail_from, CONFIG_intake_listen,
-	CONFIG_attachment_max, CONFIG_COUNT
+	CONFIG_attachment_max, CONFIG_intake_marked, CONFIG_secure_to,
+	CONFIG_secure_from, CONFIG_secure_rules, CONFIG_COUNT
 };
 static const enum config_key gate_config[] = {
 	CONFIG_login_grace_secs, CONFIG_COUNT

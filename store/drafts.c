@@ -23,15 +23,15 @@ own(struct store *s, struct request *q, struct id *message_r,
 	return r;
 }
 
-/* Room for one more draft of the asker's. */
+/* Room for one more draft of that author's. */
 static enum ll_result
-has_room(struct store *s, struct request *q)
+has_room(struct store *s, struct request *q, const struct id *author)
 {
 	uint64_t count;
 	enum ll_result r;
 
 	r = db_number(s->db, 0, &count, "SELECT count(*) FROM drafts WHERE"
-	    " author = ?1", "d", &q->peer->user);
+	    " author = ?1", "d", author);
 	if (r == LL_OK && count >= DRAFTS_MAX) {
 		q->words = "There are too many drafts.";
 		r = LL_FULL;
@@ -76,7 +76,7 @@ drafts_put(struct store *s, struct request *q)
 	if (r == LL_NOTFOUND) {
 		r = is_free(s, &message);
 		if (r == LL_OK)
-			r = has_room(s, q);
+			r = has_room(s, q, &q->peer->user);
 	}
 	if (r != LL_OK)
 		return r;
@@ -90,6 +90,40 @@ drafts_put(struct store *s, struct request *q)
 	msg_put_u64(q->reply, F_SEQUENCE, version + 1);
 	if (r == LL_OK)
 		event_box(s, &q->peer->user, &message, FOLDER_DRAFTS, q->peer);
+	return r;
+}
+
+/* Handed in from a mail program: sealed to its author by intake. */
+enum ll_result
+drafts_submit(struct store *s, struct request *q)
+{
+	size_t wrap_len, len;
+	const uint8_t *wrap = view_bytes(q->v, F_WRAP, &wrap_len);
+	const uint8_t *text = view_bytes(q->v, F_DRAFT, &len);
+	const uint64_t generation = view_u64(q->v, F_GENERATION);
+	struct id message, author;
+	uint64_t good;
+	enum ll_result r;
+
+	if (wrap == NULL || text == NULL || !view_id(q->v, F_MESSAGE_ID,
+	    &message) || !view_id(q->v, F_USER_ID, &author))
+		return LL_USAGE;
+	r = db_number(s->db, 0, &good, "SELECT 1 FROM users WHERE user = ?1"
+	    " AND role = ?2 AND state = ?3 AND generation = ?4", "duui",
+	    &author, ROLE_STAFF, USER_ACTIVE, generation);
+	if (r == LL_OK && !good)
+		r = LL_CONFLICT;
+	if (r == LL_OK)
+		r = is_free(s, &message);
+	if (r == LL_OK)
+		r = has_room(s, q, &author);
+	if (r == LL_OK)
+		r = db_run(s->db, "INSERT INTO drafts (message, author, wrap,"
+		    " draft, generation, version, time) VALUES (?1, ?2, ?3, ?4,"
+		    " ?5, 1, ?6)", "ddbbii", &message, &author, wrap, wrap_len,
+		    text, len, generation, q->now);
+	if (r == LL_OK)
+		event_box(s, &author, &message, FOLDER_DRAFTS, NULL);
 	return r;
 }
 

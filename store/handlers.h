@@ -110,6 +110,7 @@ HANDLER(intake_commit);
 HANDLER(intake_drop);
 HANDLER(intake_take);
 HANDLER(intake_bounce);
+HANDLER(drafts_submit);
 /* house.c */
 HANDLER(house_status);
 HANDLER(house_queue);

@@ -88,8 +88,8 @@ put_owner(struct store *s, struct request *q, enum field nest,
 	struct id user;
 	enum ll_result r;
 
-	r = db_one(s->db, &st, "SELECT u.user, v.seal_pk, u.generation, u.name"
-	    " FROM users u JOIN vaults v ON v.user = u.user AND v.generation ="
+	r = db_one(s->db, &st, "SELECT u.user, v.seal_pk, u.generation,"
+	    " u.name, u.login FROM users u JOIN vaults v ON v.user = u.user AND v.generation ="
 	    " u.generation WHERE u.email = lower(?1) AND u.role = ?2 AND"
 	    " u.state = ?3", "tuu", address, ROLE_STAFF, USER_ACTIVE);
 	if (r != LL_OK)
@@ -102,9 +102,10 @@ put_owner(struct store *s, struct request *q, enum field nest,
 	msg_put_bytes(q->reply, F_SEAL_PK, seal_pk, sizeof(seal_pk));
 	msg_put_u64(q->reply, F_GENERATION, db_u64(st, 2));
 	msg_put_text(q->reply, F_NAME, db_text(st, 3));
+	if (nest == F_SENDER)
+		msg_put_text(q->reply, F_USER, db_text(st, 4));
 	db_end(st);
-	if (nest == F_ROW)
-		r = put_thread(s, q, &user);
+	r = put_thread(s, q, &user);
 	msg_end(q->reply);
 	return r;
 }

@@ -209,6 +209,8 @@ const struct op_rule op_rules[] = {
 	    intake_take },
 	{ OP_INTAKE_BOUNCE, INTAKE, NOBODY, NEED_NOTHING, OP_WRITES, NULL,
 	    intake_bounce },
+	{ OP_INTAKE_DRAFT, INTAKE, NOBODY, NEED_NOTHING, OP_WRITES | OP_ONCE,
+	    private, drafts_submit },
 };
 
 const size_t op_rule_count = sizeof(op_rules) / sizeof(op_rules[0]);

@@ -32,6 +32,7 @@ enable_long_queue_ids = yes
 internal_mail_filter_classes = bounce
 transport_maps = inline:{{ gone@out.example=error:5.1.1_mailbox_is_gone }}
 message_size_limit = 40000000
+smtpd_authorized_xclient_hosts = 127.0.0.0/8
 """
 
 ARMOUR = ("-----BEGIN PGP MESSAGE-----\r\n\r\n"
@@ -74,12 +75,16 @@ def place(config=None, users=("ada",), **options):
         yield house, post, [house.add_user(name) for name in users]
 
 
-def give(post, to, mail, sender="carol@out.example", check=True):
-    """One SMTP transaction; the server's (code, words)."""
+def give(post, to, mail, sender="carol@out.example", check=True, login=None):
+    """One SMTP transaction; the server's (code, words).  login: as whom the
+    client has logged in (Postfix takes our word for it, XCLIENT)."""
     to = [to] if isinstance(to, str) else to
     mail = mail.encode() if isinstance(mail, str) else mail
     with smtplib.SMTP(post.address, post.port, timeout=120) as s:
         s.ehlo()
+        if login:
+            assert s.docmd("XCLIENT", f"LOGIN={login}")[0] == 220
+            s.ehlo()
         code, words = s.mail(sender)
         if code != 250:
             return code, words.decode()
@@ -440,6 +445,127 @@ def test_reports_of_others():
         give(post, "center@house.example", report(mail_id), sender="")
         row = ada.wait_state(message, "dora@out.example", "failed")
         assert "550 no" in str(row) and "\x1b" not in str(row), row
+
+
+SUBMIT = {"intake_marked": "yes"}
+
+
+def submit(post, to, mail, login="ada", check=True):
+    return give(post, to, mail, sender="ada@house.example", check=check,
+                login=login)
+
+
+def staff_mail(to, subject, body="Hello there.\r\n", **more):
+    return head(to, subject, **more).replace(
+        "Carol Outside <carol@out.example>", "Ada <ada@house.example>"
+    ) + "\r\n" + body
+
+
+def parts(text, *files):
+    """Text, its HTML, and files."""
+    import email.message
+    m = email.message.EmailMessage()
+    m.set_content(text)
+    m.add_alternative("<p>" + text + "</p>", subtype="html")
+    for name, data in files:
+        m.add_attachment(data, maintype="application",
+                         subtype="octet-stream", filename=name)
+    raw = m.as_bytes(policy=m.policy.clone(linesep="\r\n"))
+    fields, body = raw.split(b"\r\n\r\n", 1)
+    return fields.decode() + "\r\n", body.decode()
+
+
+def test_marked_mail_becomes_a_draft():
+    with place(config=dict(SUBMIT, undo_seconds=0),
+               users=("ada", "bob")) as (house, post, people):
+        ada, bob = people
+        big = os.urandom(700000)
+        fields, body = parts("Grüße\nfrom my mail program\n",
+                             ("small.bin", b"123"), ("bîg.bin", big))
+        mail = staff_mail("dora@out.example, Bob <bob@house.example>",
+                          "[Secure+Confidential] Results", body,
+                          X_Letterlock="expires=12")
+        mail = fields + mail
+        to = ["dora@out.example", "bob@house.example", "blind@out.example"]
+        submit(post, to, mail)
+        submit(post, to, mail)                  # its program repeats it
+        ada.login()
+        drafts = sorted(ada.list("drafts"), key=lambda d: len(d["to"]))
+        assert [d["subject"] for d in drafts] == ["Results"] * 2, drafts
+        assert drafts[0]["to"] == ["blind@out.example"], drafts
+        assert sorted(drafts[1]["to"]) == ["bob@house.example",
+                                           "dora@out.example"], drafts
+        said = line_mode(ada, "drafts", "edit 1", "send", "yes") + \
+            line_mode(ada, "drafts", "edit 1", "send", "yes")
+        assert said.count("Grüße\nfrom my mail program") == 2, said
+        assert said.count("class: confidential") == 2, said
+        for words in ("small.bin, 3 bytes", "bîg.bin, 700000 bytes",
+                      "bob@house.example: internal",
+                      "blind@out.example: portal-muc"):
+            assert words in said, (words, said)
+        assert said.count("Sent: ") == 2, said
+        assert not post.mails("dora@out.example")
+        bob.login()
+        row = ll.until(lambda: bob.list(), 60, "the message")[0]
+        assert "blind" not in bob.ssh(f"show {row['id']} --json").out
+        files = {a["name"]: a["size"]
+                 for a in bob.verb(f"show {row['id']}")["attachments"]}
+        assert files["small.bin"] == 3 and files["bîg.bin"] == 700000, files
+
+
+def line_mode(user, *lines):
+    return ll.run(["ssh"] + user.ssh_words("-T") + [user.target],
+                  stdin="".join(f"{line}\n" for line in lines + ("quit",)
+                                ).encode(),
+                  check=False, env=user.house.env).out
+
+
+def test_marks_without_a_login_are_refused():
+    with place(config=SUBMIT, users=("ada", "bob")) as (house, post, _):
+        marked = staff_mail("dora@out.example", "[secure] Results")
+        for login in (None, "bob", "bob@house.example"):
+            code, words = submit(post, "dora@out.example", marked, login,
+                                 check=False)
+            assert code == 550 and "log in" in words, (login, code, words)
+        wrong = staff_mail("dora@out.example", "x", X_Letterlock="class=top")
+        code, words = submit(post, "dora@out.example", wrong, check=False)
+        assert code == 550 and "class is normal" in words, (code, words)
+        pgp = pgp_mime("dora@out.example").replace(
+            "Subject: sealed", "Subject: [secure] x").replace(
+            "carol@out", "ada@house")
+        code, words = submit(post, "dora@out.example", pgp, check=False)
+        assert code == 550, (code, words)
+        # an outsider's answer has our mark in its subject
+        give(post, "carol@other.example", head("carol@other.example",
+                                               "Re: [secure] Results"))
+        post.wait_mail("carol@other.example")
+        submit(post, "dora@out.example", staff_mail("dora@out.example", "a"),
+               login=None)
+        post.wait_mail("dora@out.example")
+
+
+def test_what_policy_names():
+    config = dict(SUBMIT, secure_to="partner.example", secure_rules="iban",
+                  secure_from="lawyer@house.example")
+    with place(config=config) as (house, post, (ada,)):
+        ada.login()
+        iban = "Pay to CH93 0076 2011 6238 5295 7 please.\r\n"
+        coded = base64.encodebytes(iban.encode()).decode().replace(
+            "\n", "\r\n")
+        for subject, to, body, more in (
+                ("partner", "x@partner.example", "Hello\r\n", {}),
+                ("iban", "dora@out.example", iban, {}),
+                ("coded", "dora@out.example", coded,
+                 {"Content_Transfer_Encoding": "base64"}),
+                ("none", "dora@out.example", "CH94 0076 2011\r\n", {}),
+                ("late", "dora@out.example", "a\r\n" * 70000 + iban, {})):
+            submit(post, to, staff_mail(to, subject, body, **more))
+        post.wait_mail("dora@out.example", 2)
+        assert sorted(d["subject"] for d in ada.list("drafts")) == [
+            "coded", "iban", "partner"]
+        give(post, "ada@house.example", head("ada@house.example", "in") +
+             "\r\n" + iban)
+        post.wait_mail("ada@house.example")
 
 
 if __name__ == "__main__":

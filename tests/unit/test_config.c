@@ -102,6 +102,8 @@ test_values(void **state)
 		{ "intake_listen", "inet:0@127.0.0.1", LL_USAGE },
 		{ "intake_listen", "inet:8891", LL_USAGE },
 		{ "intake_listen", "unix:milter", LL_USAGE },
+		{ "secure_rules", "iban  ssn", LL_OK },
+		{ "secure_rules", "iban dna", LL_USAGE },
 		{ "portal_url", "https://mail.test", LL_OK },
 		{ "portal_url", "https://mail.test/", LL_USAGE },
 		{ "portal_url", "ftp://mail.test", LL_USAGE },

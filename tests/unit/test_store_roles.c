@@ -63,6 +63,7 @@ static const struct {
 	{ OP_INTAKE_WHO, "i" }, { OP_INTAKE_BLOB, "i" },
 	{ OP_INTAKE_COMMIT, "i" }, { OP_INTAKE_DROP, "i" },
 	{ OP_INTAKE_TAKE, "i" }, { OP_INTAKE_BOUNCE, "i" },
+	{ OP_INTAKE_DRAFT, "i" },
 };
 
 static bool
