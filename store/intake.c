@@ -89,9 +89,10 @@ put_owner(struct store *s, struct request *q, enum field nest,
 	enum ll_result r;
 
 	r = db_one(s->db, &st, "SELECT u.user, v.seal_pk, u.generation,"
-	    " u.name, u.login FROM users u JOIN vaults v ON v.user = u.user AND v.generation ="
-	    " u.generation WHERE u.email = lower(?1) AND u.role = ?2 AND"
-	    " u.state = ?3", "tuu", address, ROLE_STAFF, USER_ACTIVE);
+	    " u.name, u.login FROM users u JOIN vaults v ON v.user = u.user"
+	    " AND v.generation = u.generation WHERE u.email = lower(?1) AND"
+	    " u.role = ?2 AND u.state = ?3", "tuu", address, ROLE_STAFF,
+	    USER_ACTIVE);
 	if (r != LL_OK)
 		return r;
 	(void)db_id(st, 0, &user);
