@@ -20,6 +20,18 @@ take(BIO *bio, struct tlv_out *o)
 		explicit_bzero(p, (size_t)len);
 }
 
+/* A certificate that was issued anew names another serial than the mail of
+ * before.  Only EC keys are tried without it: each holder has a key of the
+ * message wrapped there, and the wrong one fails to unwrap; with RSA nobody
+ * could tell. */
+static bool
+decrypts(CMS_ContentInfo *cms, EVP_PKEY *key, X509 *cert, BIO *out)
+{
+	return CMS_decrypt(cms, key, cert, NULL, out, CMS_BINARY) == 1 ||
+	    (EVP_PKEY_get_base_id(key) == EVP_PKEY_EC &&
+	    CMS_decrypt(cms, key, NULL, NULL, out, CMS_BINARY) == 1);
+}
+
 /* One error for whatever is wrong: an answer that tells more is an oracle. */
 static enum ll_result
 decrypt(struct job *job, CMS_ContentInfo *cms, struct cms_opened *o)
@@ -43,7 +55,7 @@ decrypt(struct job *job, CMS_ContentInfo *cms, struct cms_opened *o)
 		    (long)secret.len);
 		out = BIO_new(BIO_s_mem());
 		done = cert != NULL && key != NULL && out != NULL &&
-		    CMS_decrypt(cms, key, cert, NULL, out, CMS_BINARY) == 1;
+		    decrypts(cms, key, cert, out);
 		if (done)
 			take(out, &o->plain);
 		BIO_free(out);

@@ -259,6 +259,25 @@ def test_smime_from_openssl():
         assert got.result == kit.AUTH and not got.outputs
 
 
+def test_smime_to_an_older_certificate_of_the_same_key():
+    with kit.Authority() as ca:
+        made = kit.make(SMIME, "ada@in.example")
+        ca.write("old.pem", ca.issue(made.KEY, "ada@in.example"))
+        new = ca.issue(made.KEY, "ada@in.example")
+        private = [[("FORMAT", SMIME), ("SECRET", made.SECRET),
+                    ("KEY", new)]]
+        for cipher in ("-aes-256-cbc", "-aes-256-gcm"):
+            mail = DORA.encode() + kit.openssl(
+                "cms", "-encrypt", cipher, "-recip", ca.path("old.pem"),
+                stdin=INNER).stdout
+            good(kit.open_mail(mail, private))
+        stranger = kit.make(SMIME, "eve@in.example")
+        got = kit.open_mail(mail, [[
+            ("FORMAT", SMIME), ("SECRET", stranger.SECRET),
+            ("KEY", ca.issue(stranger.KEY, "eve@in.example"))]])
+        assert got.result == kit.AUTH and not got.outputs
+
+
 def test_smime_from_gpgsm():
     with kit.Authority() as ca, kit.Ring() as ring:
         key, cert = ca.user("ada", "ada@in.example")
