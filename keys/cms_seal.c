@@ -140,17 +140,16 @@ out:
 	return r;
 }
 
-/* *who_r NULL: no more. */
+/* *who_r NULL: no more.  nest_r: what the job says of that recipient. */
 static enum ll_result
-next_recipient(struct job *job, size_t *at, const struct cms_recipient **who_r)
+next_recipient(struct job *job, size_t *at, struct tlv_view *nest_r,
+    const struct cms_recipient **who_r)
 {
-	struct tlv_view nest;
-
 	*who_r = NULL;
-	while (job_each(job_view(&job->fields), PARSE_F_RECIPIENT, at, &nest))
-		if (job_number(nest, PARSE_F_FORMAT, 0) == PARSE_SMIME)
-			return cms_recipient(job, job_bytes(nest, PARSE_F_KEY),
-			    who_r);
+	while (job_each(job_view(&job->fields), PARSE_F_RECIPIENT, at, nest_r))
+		if (job_number(*nest_r, PARSE_F_FORMAT, 0) == PARSE_SMIME)
+			return cms_recipient(job, job_bytes(*nest_r,
+			    PARSE_F_KEY), who_r);
 	return LL_OK;
 }
 
@@ -159,12 +158,13 @@ static enum ll_result
 all_gcm(struct job *job, bool *all_r)
 {
 	const struct cms_recipient *who;
+	struct tlv_view nest;
 	enum ll_result r;
 	size_t at = 0;
 
 	*all_r = true;
 	do {
-		r = next_recipient(job, &at, &who);
+		r = next_recipient(job, &at, &nest, &who);
 		*all_r = *all_r && (who == NULL || who->gcm);
 	} while (r == LL_OK && who != NULL);
 	return r;
@@ -190,32 +190,53 @@ add_recipient(CMS_ContentInfo *cms, const struct cms_recipient *who)
 }
 
 static enum ll_result
-refuse(struct job *job, const struct cms_recipient *who)
+refuse(struct job *job, const struct cms_recipient *who, const char *why)
 {
 	char hex[65];
 
 	cms_fingerprint(who->cert, hex);
 	return job_fail(job, LL_DENIED, "A recipient's certificate %s can't "
-	    "be used%s%s", hex, who->why != NULL ? ": " : ".",
-	    who->why != NULL ? who->why : "");
+	    "be used%s%s", hex, why != NULL ? ": " : ".",
+	    why != NULL ? why : "");
+}
+
+/* What stands between the certificate and the CAs today: one that counts on
+ * them must lead there, none may have been taken back.  NULL: nothing. */
+static const char *
+obstacle(struct job *job, struct tlv_view nest, const struct cms_recipient *who)
+{
+	struct tlv_view ca;
+	const char *why;
+	size_t at = 0;
+
+	if (!job_each(job_view(&job->fields), PARSE_F_CA, &at, &ca))
+		return NULL;
+	why = cms_chain(job, who->cert, NULL);
+	if (why == NULL || job_number(nest, PARSE_F_TRUSTED, 0) == 1 ||
+	    strcmp(why, CMS_REVOKED) == 0)
+		return why;
+	return NULL;
 }
 
 static enum ll_result
 add_recipients(struct job *job, CMS_ContentInfo *cms)
 {
 	const struct cms_recipient *who;
+	struct tlv_view nest;
+	const char *why;
 	enum ll_result r;
 	size_t at = 0, n;
 
 	for (n = 0;; n++) {
-		r = next_recipient(job, &at, &who);
+		r = next_recipient(job, &at, &nest, &who);
 		if (r != LL_OK || who == NULL)
 			return r;
 		if (n == PARSE_RECIPIENTS_MAX)
 			return job_fail(job, LL_TOOBIG,
 			    "More than %d recipients.", PARSE_RECIPIENTS_MAX);
-		if (who->why != NULL || !add_recipient(cms, who))
-			return refuse(job, who);
+		why = who->why != NULL ? who->why : obstacle(job, nest, who);
+		if (why != NULL || !add_recipient(cms, who))
+			return refuse(job, who, why);
 	}
 }
 

@@ -76,7 +76,9 @@ enum parse_format { PARSE_OPENPGP = 1, PARSE_SMIME = 2, PARSE_PLAIN = 3 };
  *       RESULT LL_DENIED and WORDS when it must not be used, fields are there.
  * SEAL: FROM {ADDRESS [NAME]} TO* {..} CC* {..} [SUBJECT] DATE MESSAGE_ID
  *       [IN_REPLY_TO] [REFERENCES] ITEM* {NAME TYPE} (one for each attachment)
- *       RECIPIENT* {FORMAT KEY} (the sender's own too; PLAIN: {FORMAT})
+ *       RECIPIENT* {FORMAT KEY [TRUSTED]} (the sender's own too; PLAIN:
+ *       {FORMAT}) [CA*] [CRL*] (a certificate with TRUSTED 1 must lead to a
+ *       CA, and none may be in a CRL: else LL_DENIED)
  *       [EXTRA*] certificates between the sender's and the CA, [AUTOCRYPT]
  *       (1: header wanted);
  *       item 0 = text (UTF-8), n = attachment n

@@ -102,6 +102,8 @@ put_keys(struct tlv_out *job, const struct outmail *o)
 		if (o->keys[i].len)
 			tlv_put_bytes(&nest, PARSE_F_KEY, o->keys[i].p,
 			    o->keys[i].len);
+		if (o->keys[i].trusted)
+			tlv_put_u64(&nest, PARSE_F_TRUSTED, 1);
 		tlv_put_tlv(job, PARSE_F_RECIPIENT, &nest);
 		tlv_out_finish(&nest);
 	}
@@ -153,6 +155,7 @@ write_job(struct sealing *s)
 	put_items(&job, d);
 	put_keys(&job, o);
 	put_chain(&job, o);
+	tlv_put_raw(&job, o->authorities.data, o->authorities.len);
 	tlv_put_u64(&job, PARSE_F_AUTOCRYPT, 1);
 	r = job.err;
 	if (r == LL_OK)

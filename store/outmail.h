@@ -56,6 +56,7 @@ struct outmail_key {
 	enum parse_format format;
 	const uint8_t *p;            /* none for PARSE_PLAIN */
 	size_t len;
+	bool trusted;                /* must still lead to one of the CAs */
 };
 
 /* All of it is borrowed.  Addresses, subject, text: as the draft has them. */
@@ -70,6 +71,7 @@ struct outmail {
 	const uint8_t *chain;        /* certificates above the sender's, DER one
 	                                after the other */
 	size_t chain_len;
+	struct tlv_view authorities; /* CA and CRL fields; empty: none asked */
 	const struct outmail_host *host;
 	void *arg;
 };

@@ -38,6 +38,7 @@ struct mailing {
 	struct key *keys;
 	size_t count;
 	struct center_owns own;
+	struct tlv_out authorities;  /* when a certificate is among the keys */
 	size_t told;
 };
 
@@ -95,6 +96,8 @@ fetch_key(struct center *c, struct key *k)
 	    &k->bytes.len);
 	k->confirmed = view_u64(row, F_CONFIRMED) != 0;
 	k->trusted = (view_u64(row, F_FLAGS) & PEERKEY_TRUSTED) != 0;
+	k->bytes.trusted = k->format == PARSE_SMIME && k->trusted
+	    && !k->confirmed;
 	return k->bytes.p && k->bytes.len ? LL_OK : LL_PROTO;
 }
 
@@ -200,13 +203,13 @@ is_refused(const struct key *k, const struct inspected *found)
 	    && !found->trusted);
 }
 
-/* A CA may have taken a certificate back since it was kept. */
+/* Which certificate was refused, and what becomes of it: asked one by one,
+ * as the sealing says no more than that there is one.  LL_OK: none of them is
+ * to blame. */
 static enum ll_result
 look_again(struct mailing *s)
 {
-	struct tlv_out authorities;
 	struct inspection seen;
-	bool asked = false;
 	struct key *k;
 	size_t i;
 	enum ll_result r = LL_OK;
@@ -215,19 +218,12 @@ look_again(struct mailing *s)
 		k = &s->keys[i];
 		if (k->format != PARSE_SMIME)
 			continue;
-		if (!asked)
-			r = keyring_authorities(s->c->desk, &authorities);
-		asked = true;
-		if (r)
-			break;
 		r = keyring_inspect(s->c->desk, k->address, k->bytes.p,
-		    k->bytes.len, &authorities, &seen);
+		    k->bytes.len, &s->authorities, &seen);
 		if (r == LL_OK && is_refused(k, &seen.keys[0]))
 			r = refuse(s, k, &seen);
 		inspect_finish(&seen);
 	}
-	if (asked)
-		tlv_out_finish(&authorities);
 	return r;
 }
 
@@ -350,6 +346,8 @@ list_keys(struct mailing *s, struct outmail_key **list_r, size_t *count_r,
 				break;
 		if (k == n)
 			list[n++] = s->keys[i].bytes;
+		else if (s->keys[i].bytes.trusted)
+			list[k].trusted = true;
 	}
 	for (i = PARSE_OPENPGP; i <= PARSE_SMIME; i++) {
 		own = center_own_find(&s->own, (enum parse_format)i);
@@ -386,6 +384,15 @@ start(struct mailing *s, const bool used[OUTMAIL_FORMATS], int *fd_r)
 	return r;
 }
 
+/* A key is not what it was at the plan. */
+static enum ll_result
+tell_refused(struct mailing *s, const char *words)
+{
+	enum ll_result r = look_again(s);
+
+	return r ? r : center_fail(s->c, LL_CONFLICT, words);
+}
+
 static enum ll_result
 seal(struct mailing *s, uint64_t date, struct center_mails *m)
 {
@@ -407,6 +414,10 @@ seal(struct mailing *s, uint64_t date, struct center_mails *m)
 	find_answered(s, answered);
 	r = list_keys(s, &list, &o.key_count, used);
 	o.keys = list;
+	if (r == LL_OK && used[PARSE_SMIME])
+		r = keyring_authorities(s->c->desk, &s->authorities);
+	o.authorities.data = s->authorities.data;
+	o.authorities.len = s->authorities.len;
 	own = center_own_find(&s->own, PARSE_SMIME);
 	if (own) {
 		first = outmail_der_first(own->key, own->key_len);
@@ -417,9 +428,10 @@ seal(struct mailing *s, uint64_t date, struct center_mails *m)
 		r = start(s, used, &fd);
 	if (r == LL_OK) {
 		r = outmail_seal(fd, &o, m->made, words);
-		if (r && *words)
-			r = center_fail(s->c, r == LL_DENIED ? LL_CONFLICT :
-			    r, words);
+		if (r == LL_DENIED)
+			r = tell_refused(s, words);
+		else if (r && *words)
+			r = center_fail(s->c, r, words);
 	}
 	free(list);
 	return r;
@@ -437,9 +449,8 @@ center_mails_make(struct center *c, const struct draft *d,
 	memset(m_r, 0, sizeof *m_r);
 	if (!any_mail(p))
 		return LL_OK;
+	tlv_out_init(&s.authorities, 1);
 	r = gather(&s);
-	if (r == LL_OK)
-		r = look_again(&s);
 	if (r == LL_OK)
 		r = center_own_keys(c, &s.own);
 	if (r == LL_OK)
@@ -447,6 +458,7 @@ center_mails_make(struct center *c, const struct draft *d,
 	for (i = 0; i < s.count; i++)
 		msg_destroy(s.keys[i].answer);
 	free(s.keys);
+	tlv_out_finish(&s.authorities);
 	center_own_keys_finish(&s.own);
 	return r;
 }
