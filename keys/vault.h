@@ -98,8 +98,8 @@ LL_MUST enum ll_result vault_self_unwrap(const struct vault *v,
     const struct id *message, const void *wrap, size_t len,
     struct secret *key_r);
 /* Seals a secret of the owner's other than a message key (an OpenPGP or S/MIME
- * secret key) under the same own key: type SEAL_MAILKEY, object = the key's
- * random id, this vault's generation.  *out_r is malloc'd, len +
+ * secret key) under the same own key: type SEAL_MAILKEY, object = key (zero:
+ * it has another name), this vault's generation.  *out_r is malloc'd, len +
  * SEAL_OVERHEAD bytes; at most 65536 bytes of plaintext (LL_TOOBIG). */
 LL_MUST enum ll_result vault_seal_blob(const struct vault *v,
     const struct id *key, const void *plain, size_t len, uint8_t **out_r,

@@ -34,6 +34,7 @@
 #define SESSION_CONFIG 32
 #define SESSION_FACTORS 4
 #define SESSION_PARSERS 4         /* jobs of letterlock-parse at once */
+#define SESSION_PLACES (SESSION_PARSERS + 3)
 #define SESSION_DELAY_MAX_SECS 15 /* a longer delay is told, not waited for */
 #define SESSION_ASK_MS 20000      /* patience with the store */
 #define SESSION_LEASE_MS 12000    /* the store itself says busy after 10 s */
@@ -86,8 +87,9 @@ struct session_parser {
 	struct session_channel *channel;
 	pid_t pid;                /* 0: none runs */
 	uint64_t timer;           /* of its end; 0: none */
-	bool making;
+	bool making;              /* or taking one in */
 	int fd;                   /* making: our end of the wire */
+	uint32_t sequence;        /* of the request that waits */
 	enum parse_format format;
 };
 
@@ -145,8 +147,8 @@ struct session {
 	struct enrol *enrol;
 
 	struct session_channel channels[SESSION_CHANNELS];
-	/* the workers' jobs, and one place for each format to be made */
-	struct session_parser parsers[SESSION_PARSERS + 2];
+	/* the workers' jobs, each format to be made, an import */
+	struct session_parser parsers[SESSION_PLACES];
 	enum mail_state mail_state;
 	uint64_t mail_timer;
 	uint64_t active_ms;       /* last sign of a person at the keys */
@@ -283,11 +285,12 @@ bool session_worker_any(const struct session *s);
 
 /* The vault was opened: mail keys that the user lacks are made, later. */
 void session_mail_unlocked(struct session *s);
-/* AGENT_PARSE and AGENT_IMPORT; as the handlers of session_agent.c. */
+/* AGENT_PARSE, as the handlers of session_agent.c. */
 LL_MUST enum ll_result session_mail_parse(struct session_channel *c,
     const struct msg *request, struct msg **reply_r);
+/* AGENT_IMPORT: LL_AGAIN when the answer follows. */
 LL_MUST enum ll_result session_mail_import(struct session_channel *c,
-    const struct msg *request, struct msg **reply_r);
+    const struct msg *request);
 /* Collects those that ended. */
 void session_mail_reap(struct session *s);
 /* Kills the jobs of that channel's worker (NULL: of all). */
@@ -299,5 +302,7 @@ void session_mail_finish(struct session *s);
 
 /* Serves the worker's requests from now on. */
 LL_MUST enum ll_result session_agent_watch(struct session_channel *c);
+/* Sends (and owns) an answer that its worker waits for. */
+void session_agent_send(struct session_channel *c, struct msg *m);
 
 #endif

@@ -295,8 +295,9 @@ static enum ll_result
 agent_import(struct session_channel *c, const struct msg *request,
     struct msg **reply_r)
 {
+	(void)reply_r;
 	agent_active(c->session);
-	return session_mail_import(c, request, reply_r);
+	return session_mail_import(c, request);
 }
 
 static enum ll_result
@@ -410,6 +411,19 @@ agent_rewatch(struct session_channel *c)
 	if (loop_fd(c->session->loop, chan_fd(c->agent), events, agent_ready,
 	    c) != LL_OK)
 		agent_broken(c);
+}
+
+void
+session_agent_send(struct session_channel *c, struct msg *m)
+{
+	if (!c->agent) {
+		msg_destroy(m);
+		return;
+	}
+	if (chan_send(c->agent, m) != LL_OK)
+		agent_broken(c);
+	else
+		agent_rewatch(c);
 }
 
 enum ll_result

@@ -17,6 +17,8 @@
 #define MAIL_MAKE_MS 20000        /* making a key of one's own */
 #define MAIL_READ_MS 2000         /* an answer that has begun to come */
 #define MAIL_WORDS 400
+/* Places of session's parsers: the workers' jobs, own keys, an import. */
+#define MAIL_IMPORT (SESSION_PARSERS + MAILKEY_FORMATS)
 
 /* --- processes --- */
 
@@ -34,16 +36,6 @@ mail_place(struct session *s, bool making)
 }
 
 static void
-mail_kill(void *arg)
-{
-	struct session_parser *p = arg;
-
-	p->timer = 0;
-	if (p->pid > 0)
-		(void)kill(p->pid, SIGKILL);
-}
-
-static void
 mail_untimed(struct session_parser *p)
 {
 	if (p->timer)
@@ -51,16 +43,32 @@ mail_untimed(struct session_parser *p)
 	p->timer = 0;
 }
 
+static void
+mail_kill(struct session_parser *p)
+{
+	mail_untimed(p);
+	if (p->pid > 0)
+		(void)kill(p->pid, SIGKILL);
+}
+
+static void
+mail_expire(void *arg)
+{
+	struct session_parser *p = arg;
+
+	p->timer = 0;
+	mail_kill(p);
+}
+
 void
 session_mail_reap(struct session *s)
 {
-	for (int i = 0; i < SESSION_PARSERS + MAILKEY_FORMATS; i++) {
+	for (int i = 0; i < SESSION_PLACES; i++) {
 		struct session_parser *p = &s->parsers[i];
 
 		if (p->pid <= 0 || waitpid(p->pid, NULL, WNOHANG) != p->pid)
 			continue;
 		p->pid = 0;
-		p->channel = NULL;
 		mail_untimed(p);
 	}
 }
@@ -68,10 +76,14 @@ session_mail_reap(struct session *s)
 void
 session_mail_hangup(struct session *s, const struct session_channel *c)
 {
-	for (int i = 0; i < SESSION_PARSERS; i++)
-		if (s->parsers[i].pid > 0 &&
-		    (!c || s->parsers[i].channel == c))
-			mail_kill(&s->parsers[i]);
+	for (int i = 0; i < SESSION_PLACES; i++) {
+		struct session_parser *p = &s->parsers[i];
+
+		if (!p->channel || (c && p->channel != c))
+			continue;
+		p->channel = NULL;
+		mail_kill(p);
+	}
 }
 
 /* --- keys that are lacking --- */
@@ -139,7 +151,7 @@ mail_make(struct session *s, enum parse_format format)
 		.fd = made.fd, .format = format, .making = true };
 	r = loop_fd(s->loop, p->fd, POLLIN, mail_ready, p);
 	if (!r)
-		r = loop_timer(s->loop, MAIL_MAKE_MS, mail_kill, p,
+		r = loop_timer(s->loop, MAIL_MAKE_MS, mail_expire, p,
 		    &p->timer);
 	if (r)
 		mail_made(p, MAIL_READ_MS);
@@ -275,7 +287,7 @@ mail_launch(struct session_channel *c, const struct tlv_out *keys,
 	*p = (struct session_parser){ .session = s, .channel = c,
 		.pid = made.pid, .fd = -1 };
 	msg_put_fd(reply, made.fd);
-	if (loop_timer(s->loop, MAIL_JOB_MS, mail_kill, p, &p->timer) !=
+	if (loop_timer(s->loop, MAIL_JOB_MS, mail_expire, p, &p->timer) !=
 	    LL_OK)
 		mail_kill(p);
 	return LL_OK;
@@ -319,12 +331,44 @@ session_mail_parse(struct session_channel *c, const struct msg *request,
 
 /* --- AGENT_IMPORT --- */
 
+/* The worker waits for this; what else it asks meanwhile is answered. */
+static void
+mail_imported(void *arg, int fd, short revents)
+{
+	struct session_parser *p = arg;
+	struct session *s = p->session;
+	struct parser from = { p->pid, p->fd };
+	char words[MAIL_WORDS] = "";
+	struct msg *m = NULL, *reply = NULL;
+	enum ll_result r = LL_LOCKED;
+
+	(void)revents;
+	loop_fd_remove(s->loop, fd);
+	if (s->vault)
+		r = mailkey_sealed(&from, MAIL_READ_MS, 0, s->vault, NULL,
+		    &m, words, sizeof(words));
+	/* Ended before the worker hears: it may ask for the next at once. */
+	parser_finish(&from);
+	mail_untimed(p);
+	p->pid = 0;
+	p->fd = -1;
+	p->making = false;
+	if (!r)
+		r = session_ask(s, m, SESSION_ASK_MS, NULL);
+	if (p->channel && msg_create(MSG_REPLY, OP_AGENT_IMPORT, &reply) ==
+	    LL_OK) {
+		msg_set_sequence(reply, p->sequence);
+		msg_put_u64(reply, F_RESULT, r);
+		if (r && words[0] != '\0')
+			msg_put_text(reply, F_WORDS, words);
+		session_agent_send(p->channel, reply);
+	}
+}
+
 static enum ll_result
-mail_import(struct session *s, const struct msg *request, char *words)
+mail_import(struct session *s, const struct msg *request, struct parser *p_r)
 {
 	const struct tlv_view v = msg_view(request);
-	struct parser p = PARSER_NONE;
-	struct msg *m = NULL;
 	struct tlv_out fields;
 	const uint8_t *data, *passphrase;
 	size_t len = 0, n = 0;
@@ -339,42 +383,52 @@ mail_import(struct session *s, const struct msg *request, char *words)
 	tlv_put_text(&fields, PARSE_F_ADDRESS, s->email);
 	if (passphrase)
 		tlv_put_bytes(&fields, PARSE_F_PASSWORD, passphrase, n);
-	r = parser_start(s->bin, NULL, &p);
+	r = parser_start(s->bin, NULL, p_r);
 	if (!r)
-		r = parser_ask(&p, &fields, data, len, MAIL_READ_MS);
+		r = parser_ask(p_r, &fields, data, len, MAIL_READ_MS);
+	if (r)
+		parser_finish(p_r);
 	tlv_out_finish(&fields);
-	if (!r)
-		r = mailkey_sealed(&p, MAIL_MAKE_MS, 0, s->vault, NULL, &m,
-		    words, MAIL_WORDS);
-	parser_finish(&p);
-	return r ? r : session_ask(s, m, SESSION_ASK_MS, NULL);
+	return r;
 }
 
 enum ll_result
-session_mail_import(struct session_channel *c, const struct msg *request,
-    struct msg **reply_r)
+session_mail_import(struct session_channel *c, const struct msg *request)
 {
-	char words[MAIL_WORDS] = "";
+	struct session *s = c->session;
+	struct session_parser *p = &s->parsers[MAIL_IMPORT];
+	struct parser made = PARSER_NONE;
 	enum ll_result r;
 
-	if (c->session->state != STATE_OK)
+	if (s->state != STATE_OK)
 		return LL_DENIED;
-	if (!c->session->vault)
+	if (!s->vault)
 		return LL_LOCKED;
-	if (!c->session->store)
+	if (!s->store || p->pid > 0 || p->making)
 		return LL_BUSY;
-	r = mail_import(c->session, request, words);
-	if (msg_reply(request, r, reply_r) != LL_OK)
-		return LL_NOMEM;
-	if (r && words[0] != '\0')
-		msg_put_text(*reply_r, F_WORDS, words);
-	return LL_OK;
+	r = mail_import(s, request, &made);
+	if (r)
+		return r;
+	*p = (struct session_parser){ .session = s, .channel = c,
+		.pid = made.pid, .fd = made.fd, .making = true,
+		.sequence = msg_sequence(request) };
+	if (loop_timer(s->loop, MAIL_MAKE_MS, mail_expire, p, &p->timer) !=
+	    LL_OK)
+		mail_kill(p);
+	r = loop_fd(s->loop, p->fd, POLLIN, mail_imported, p);
+	if (!r)
+		return LL_AGAIN;
+	mail_kill(p);
+	(void)close(p->fd);
+	p->fd = -1;
+	p->making = false;
+	return r;
 }
 
 void
 session_mail_finish(struct session *s)
 {
-	for (int i = 0; i < SESSION_PARSERS + MAILKEY_FORMATS; i++) {
+	for (int i = 0; i < SESSION_PLACES; i++) {
 		struct session_parser *p = &s->parsers[i];
 		struct parser end = { p->pid, p->making ? p->fd : -1 };
 

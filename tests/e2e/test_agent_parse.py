@@ -222,6 +222,32 @@ print(len(certs), len(prints), read([2], got.outputs[2]).outputs)
 
 
 @with_script
+def test_a_slow_import_holds_up_nothing(house):
+    ada = house.add_user("ada")
+    ada.login()
+    with parsekit.Authority() as ca:
+        ca.user("ada", "ada@house.example")
+        data = parsekit.openssl(
+            "pkcs12", "-export", "-inkey", ca.path("ada.key"), "-in",
+            ca.path("ada.pem"), "-passout", "pass:hidden", "-iter",
+            "1000000").stdout
+    out = script(ada, f"""
+agent.send(fakehouse.REQUEST, "AGENT_IMPORT", 900,
+           [("DATA", {data!r}), ("PASSPHRASE", b"hidden")])
+print(ask("AGENT_IMPORT", ("DATA", b"x"))[0]["RESULT"])
+r, wire, _ = parse(parsekit.INSPECT)
+agent.send(fakehouse.REQUEST, "AGENT_SIGN", 901, [("HASH", bytes(32))])
+seen = []
+while len(seen) < 2:
+    kind, got, seq, back = agent.recv()
+    seen.append((seq, dict(back)["RESULT"]))
+print(seen)
+print(len([k for k in mail_keys() if "CERTIFICATE" in k]))
+""")
+    assert out == "11\n[(901, 0), (900, 0)]\n1\n", out
+
+
+@with_script
 def test_locked_there_are_no_keys(house):
     key = ll.make_key(house)
     ada = house.add_user("ada", ssh_key=key)
