@@ -28,7 +28,8 @@ install: programs
 	install -m 755 $(B)/letterlockd $(DESTDIR)$(SBINDIR)
 	install -m 755 $(addprefix $(B)/,$(HELPERS)) $(DESTDIR)$(LIBEXECDIR)
 	install -m 644 contrib/man/*.8 $(DESTDIR)$(MANDIR)
-	install -m 644 contrib/smarthost.txt contrib/postfix.txt $(DESTDIR)$(DOCDIR)
+	install -m 644 contrib/smarthost.txt contrib/postfix.txt \
+	  contrib/finding-keys.txt $(DESTDIR)$(DOCDIR)
 	install -m 644 contrib/proxy/* $(DESTDIR)$(DOCDIR)/proxy
 	$(B)/letterlockd --print-config \
 	  >$(DESTDIR)$(DOCDIR)/letterlock.conf.example

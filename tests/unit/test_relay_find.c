@@ -196,6 +196,39 @@ test_silent_servers(void **state)
 	(void)close(fd);
 }
 
+/* The resolver's IPv6 address is the one that is connected to. */
+static void
+test_ipv6_address(void **state)
+{
+	struct sockaddr_in6 a = { .sin6_family = AF_INET6,
+	    .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+	struct names names = { "[::1]:1", 0 };
+	struct web web = { .ca = "", .resolve = resolve,
+	    .resolve_ctx = &names, .whole_ms = 300 };
+	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK, 0), peer;
+	socklen_t len = sizeof(a);
+	struct web_page p;
+	char url[60];
+
+	(void)state;
+	if (fd < 0 || bind(fd, (const void *)&a, sizeof(a)) != 0)
+		skip();
+	assert_int_equal(listen(fd, 8), 0);
+	assert_int_equal(getsockname(fd, (void *)&a, &len), 0);
+	snprintf(url, sizeof(url), "https://keys.example:%u/x",
+	    ntohs(a.sin6_port));
+	assert_result(web_get(&web, url, 100, &p), LL_DENIED);
+	web_page_finish(&p);
+	assert_int_equal(accept(fd, NULL, NULL), -1);
+	assert_ok(net_list_parse("::1", &web.networks));
+	assert_result(web_get(&web, url, 100, &p), LL_IO);
+	web_page_finish(&p);
+	peer = accept(fd, NULL, NULL);
+	assert_true(peer >= 0);
+	(void)close(peer);
+	(void)close(fd);
+}
+
 static void
 test_silence_ends(void **state)
 {
@@ -343,6 +376,7 @@ main(void)
 		cmocka_unit_test(test_private_addresses),
 		cmocka_unit_test(test_no_directory),
 		cmocka_unit_test(test_silent_servers),
+		cmocka_unit_test(test_ipv6_address),
 		cmocka_unit_test(test_silence_ends),
 		cmocka_unit_test(test_lookups_pass),
 	};
