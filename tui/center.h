@@ -105,6 +105,9 @@ LL_MUST enum ll_result center_list(struct center *c, enum folder folder,
 LL_MUST enum ll_result center_thread(struct center *c,
     const struct id *thread, struct center_list *l_r);
 void center_list_finish(struct center_list *l);
+/* The thread that a message of one's own belongs to. */
+LL_MUST enum ll_result center_thread_of(struct center *c,
+    const struct id *message, struct id *thread_r);
 
 /* The message (not a draft) whose id begins with prefix.  LL_NOTFOUND; LL_USAGE
  * for less than 4 symbols, foreign symbols, or more than one. */

@@ -215,6 +215,22 @@ center_thread(struct center *c, const struct id *thread,
 }
 
 enum ll_result
+center_thread_of(struct center *c, const struct id *message,
+    struct id *thread_r)
+{
+	struct mail mail;
+	enum ll_result r;
+
+	center_begin(c);
+	r = mail_fetch(c->desk, message, &mail);
+	if (r)
+		return r;
+	*thread_r = mail.row.envelope.thread;
+	mail_finish(&mail);
+	return LL_OK;
+}
+
+enum ll_result
 center_find(struct center *c, const char *prefix, struct id *id_r)
 {
 	enum ll_result r;

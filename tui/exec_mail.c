@@ -161,7 +161,6 @@ exec_drafts(struct verb_call *call)
 enum ll_result
 exec_thread(struct verb_call *call)
 {
-	struct center_message m;
 	struct center_list l;
 	struct id id;
 	size_t n = 0;
@@ -169,11 +168,9 @@ exec_thread(struct verb_call *call)
 
 	r = exec_id(call, &id);
 	if (r == LL_OK)
-		r = center_message(call->c, &id, &m);
+		r = center_thread_of(call->c, &id, &id);
 	if (r)
 		return r;
-	id = m.row.thread;
-	center_message_finish(&m);
 	r = center_thread(call->c, &id, &l);
 	if (r)
 		return r;

@@ -380,17 +380,18 @@ line_more(struct line *l, struct verb_call *call)
 enum ll_result
 line_thread(struct line *l, struct verb_call *call)
 {
-	struct center_message m;
 	struct center_list list;
+	struct id id;
 	enum ll_result r;
 
 	if (call->word_count != 1)
 		return LL_USAGE;
-	r = center_message_of(l->c, call->words[0], &m);
+	r = center_find(l->c, call->words[0], &id);
+	if (r == LL_OK)
+		r = center_thread_of(l->c, &id, &id);
 	if (r)
 		return r;
-	r = center_thread(l->c, &m.row.thread, &list);
-	center_message_finish(&m);
+	r = center_thread(l->c, &id, &list);
 	if (r)
 		return r;
 	r = number_rows(l, &list);

@@ -186,6 +186,15 @@ def test_signatures_that_do_not_cover_all():
             ["first part, signed", "next part, NOT SIGNED"], got
         text = d.ada.ssh("show " + got["id"]).out
         assert "next part, NOT SIGNED ---\nPay eve" in text, text
+        with d.ada.screen() as screen:
+            screen.wait("dora@out")
+            screen.send("\r")
+            screen.wait("next part, NOT SIGNED")
+            rows = screen.text().splitlines()
+            at = next(n for n, r in enumerate(rows) if "NOT SIGNED" in r)
+            below = next(n for n, r in enumerate(rows) if "Pay eve" in r)
+            # the fence of the text does not run through our own line
+            assert at < below and rows[at][0] != rows[below][0], rows
         # somebody's genuine mail inside another's
         old = b"Content-Type: message/rfc822\r\n\r\nFrom: " + \
             DORA.encode() + b"\r\nSubject: Yes\r\n" + part
