@@ -37,6 +37,7 @@ def run(wire, job, fields, items=()):
         stream += parsekit.chunk(b"B", n.to_bytes(4, "big"))
         stream += parsekit.chunk(b"D", data)
     wire.sendall(stream + parsekit.chunk(b"E"))
+    wire.shutdown(socket.SHUT_WR)
     wire.settimeout(30)
     got = b""
     while True:
