@@ -38,6 +38,8 @@ paths(void **state)
 		{ "/o/" ID1 "/reply", PATH_REPLY },
 		{ "/o/" ID1 "/replyx", PATH_NONE },
 		{ "/o/" ID1 "/close", PATH_CLOSE },
+		{ "/o/" ID1 "/key", PATH_KEY },
+		{ "/o/" ID1 "/keys", PATH_NONE },
 		{ "/o/" ID1 "/f/1", PATH_FILE },
 		{ "/o/" ID1 "/f/100", PATH_FILE },
 		{ "/o/" ID1 "/f/101", PATH_NONE },

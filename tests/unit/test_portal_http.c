@@ -515,6 +515,72 @@ too_late_keeps_the_text(void **state)
 	assert_int_equal(fake.replies, replies);
 }
 
+/* --- keys --- */
+
+static int
+send_key(const char *csrf, const char *text, const char *file, size_t file_len)
+{
+	static char body[400000];
+	char url[80];
+	size_t at = 0;
+
+	at += put_part(body, "csrf", NULL, csrf, strlen(csrf));
+	at += put_part(body + at, "keyfile", file_len > 0 ? "k.asc" : "",
+	    file, file_len);
+	at += put_part(body + at, "key", NULL, text, strlen(text));
+	memcpy(body + at, "--" BORDER "--\r\n", strlen(BORDER) + 6);
+	snprintf(url, sizeof(url), "%s/key", message_path);
+	return post(url, MULTI, body, at + strlen(BORDER) + 6);
+}
+
+/* What needs no letterlock-parse; there is none here. */
+static void
+keys_are_refused(void **state)
+{
+	static const struct {
+		const char *text, *file;
+		size_t file_len;
+		int status;
+		const char *words;
+	} rows[] = {
+		{ "", "", 0, 400, "choose a file" },
+		{ " \r\n", "", 0, 400, "choose a file" },
+		{ "-----BEGIN PGP PRIVATE KEY BLOCK-----", "", 0, 400,
+		    "private key" },
+		{ "-----BEGIN ENCRYPTED PRIVATE KEY-----", "", 0, 400,
+		    "private key" },
+		{ "public", "\x95\x01", 2, 400, "private key" },
+		{ "public", "\xc5\x01", 2, 400, "private key" },
+		{ "public", file_text, sizeof(file_text), 429, "busy" },
+		{ "public", "", 0, 429, "busy" },
+	};
+	static char large[300000];
+	char csrf[64];
+	size_t i;
+
+	(void)state;
+	unlock();
+	assert_int_equal(get(message_path), 200);
+	assert_non_null(strstr(answer, "/key\""));
+	hidden("csrf", csrf);
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int status = send_key(csrf, rows[i].text, rows[i].file,
+		    rows[i].file_len);
+
+		if (status != rows[i].status || strstr(answer,
+		    rows[i].words) == NULL)
+			fail_msg("row %zu: %d: %s", i, status, answer);
+		assert_non_null(strstr(answer, "<details open>"));
+	}
+	assert_int_equal(send_key(csrf, "", large, sizeof(large)), 413);
+	csrf[0] = csrf[0] == '7' ? '8' : '7';
+	assert_int_equal(send_key(csrf, "public", "", 0), 403);
+	assert_null(strstr(answer, "busy"));
+	cookie[5] = cookie[5] == '7' ? '8' : '7';
+	assert_int_equal(send_key(csrf, "public", "", 0), 403);
+	assert_non_null(strstr(answer, "This page is closed"));
+}
+
 static void
 odd_requests_are_refused(void **state)
 {
@@ -541,6 +607,7 @@ odd_requests_are_refused(void **state)
 		    FORM "Content-Length: 4\r\nSec-Fetch-Site: cross-site\r\n",
 		    403 },
 		{ "GET", "/o/0123456789ABCDEFGHJKMNPQRS/reply", "", 405 },
+		{ "GET", "/o/0123456789ABCDEFGHJKMNPQRS/key", "", 405 },
 	};
 	size_t i;
 
@@ -619,6 +686,7 @@ main(void)
 		cmocka_unit_test(too_large_keeps_the_text),
 		cmocka_unit_test(broken_off_file_is_given_up),
 		cmocka_unit_test(too_late_keeps_the_text),
+		cmocka_unit_test(keys_are_refused),
 		cmocka_unit_test(odd_requests_are_refused),
 		cmocka_unit_test(close_forgets),
 		cmocka_unit_test(ended_token_closes_the_page),
