@@ -16,7 +16,8 @@
 struct play {
 	int die_after;           /* answers of a store before it dies; 0: never */
 	int busy;                /* AGENT_STORE answers BUSY so often */
-	int event;               /* an event before each answer of the store */
+	int event;               /* an event before each answer of the store;
+	                            2: and one about found keys */
 };
 
 struct house {
@@ -122,6 +123,19 @@ send_event(struct house *h)
 }
 
 static void
+send_found(struct house *h)
+{
+	struct msg *m;
+
+	if (msg_create(MSG_EVENT, OP_EVENT_FOUND, &m))
+		_exit(1);
+	msg_put_text(m, F_ADDRESS, "dora@out.example");
+	msg_put_u64(m, F_COUNT, 3);
+	if (chan_send(h->store, m))
+		_exit(0);
+}
+
+static void
 serve_store(struct house *h, const struct msg *q)
 {
 	h->seen++;
@@ -134,6 +148,8 @@ serve_store(struct house *h, const struct msg *q)
 	h->answers++;
 	if (h->play.event)
 		send_event(h);
+	if (h->play.event == 2)
+		send_found(h);
 	if (msg_op(q) == OP_WHOAMI)
 		answer(h->store, q, LL_OK, fill_whoami, h);
 	else if (msg_op(q) == OP_COUNTS)
@@ -317,6 +333,34 @@ events_that_came_with_answers_are_kept(void **state)
 }
 
 static void
+one_kind_of_event_is_awaited_and_others_stay(void **state)
+{
+	static const struct play play = { 0, 0, 2 };
+	struct desk_event e;
+	struct desk *d;
+	uint64_t seen;
+	pid_t pid;
+	int boxes = 0;
+
+	(void)state;
+	d = open_desk(&play, &pid);
+	assert_ok(counts(d, &seen));
+	assert_ok(desk_await(d, DESK_FOUND, 1000, &e));
+	assert_int_equal(e.kind, DESK_FOUND);
+	assert_string_equal(e.address, "dora@out.example");
+	assert_int_equal(e.count, 3);
+	/* one for each answer: who am I, and the counts */
+	assert_ok(desk_await(d, DESK_FOUND, 1000, &e));
+	assert_result(desk_await(d, DESK_FOUND, 50, &e), LL_AGAIN);
+	while (desk_event(d, &e) == LL_OK) {
+		assert_int_equal(e.kind, DESK_BOX);
+		boxes++;
+	}
+	assert_int_equal(boxes, 2);
+	close_desk(d, pid);
+}
+
+static void
 the_end_of_the_session_is_told_once(void **state)
 {
 	static const struct play play = { 0, 0, 0 };
@@ -356,6 +400,7 @@ main(void)
 		cmocka_unit_test(a_store_that_dies_is_asked_again),
 		cmocka_unit_test(patience_ends),
 		cmocka_unit_test(events_that_came_with_answers_are_kept),
+		cmocka_unit_test(one_kind_of_event_is_awaited_and_others_stay),
 		cmocka_unit_test(the_end_of_the_session_is_told_once),
 	};
 

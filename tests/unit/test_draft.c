@@ -77,6 +77,41 @@ what_is_sealed_comes_back_whole(void **state)
 }
 
 static void
+class_and_wanted_routes_are_kept(void **state)
+{
+	struct draft d, e;
+	uint8_t *sealed;
+	size_t len;
+
+	(void)state;
+	fill(&d);
+	assert_int_equal(draft_wanted(&d, "bob@house.example"), ROUTE_NONE);
+	d.class = CLASS_REGISTERED;
+	assert_ok(draft_want(&d, "bob@house.example", ROUTE_TLS));
+	assert_ok(draft_want(&d, "Ada@house.example", ROUTE_SMIME));
+	assert_ok(draft_want(&d, "BOB@house.example", ROUTE_OPENPGP));
+	assert_ok(draft_seal(&d, &author, 3, &sealed, &len));
+	assert_ok(reopen(&d, 3, sealed, len, &e));
+	assert_int_equal(e.class, CLASS_REGISTERED);
+	assert_int_equal(e.via_count, 2);
+	assert_int_equal(draft_wanted(&e, "bob@house.example"),
+	    ROUTE_OPENPGP);
+	assert_int_equal(draft_wanted(&e, "ada@house.example"), ROUTE_SMIME);
+	assert_ok(draft_want(&e, "ada@house.example", ROUTE_NONE));
+	assert_int_equal(draft_wanted(&e, "ada@house.example"), ROUTE_NONE);
+	free(sealed);
+	draft_finish(&d);
+	memset(&d, 0, sizeof d);
+	draft_take_wishes(&d, &e);
+	assert_int_equal(d.class, CLASS_REGISTERED);
+	assert_int_equal(draft_wanted(&d, "bob@house.example"),
+	    ROUTE_OPENPGP);
+	assert_int_equal(e.via_count, 0);
+	draft_finish(&d);
+	draft_finish(&e);
+}
+
+static void
 every_flipped_bit_is_noticed(void **state)
 {
 	struct draft d, e;
@@ -214,6 +249,7 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_sealed_comes_back_whole),
+		cmocka_unit_test(class_and_wanted_routes_are_kept),
 		cmocka_unit_test(every_flipped_bit_is_noticed),
 		cmocka_unit_test(recipients_are_checked_and_merged),
 		cmocka_unit_test(ceilings_of_text_hold),
