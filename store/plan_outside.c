@@ -37,8 +37,8 @@ struct outside {
 	size_t count;
 	struct candidate keys[KEYS_MAX];
 	uint64_t domain_format;  /* what the domain route takes */
-	char obstacle[200];      /* why the best way that came close is none */
-	enum route obstructed;   /* that way */
+	char obstacle[ROUTE_NONE][120]; /* by route: why it came close and is
+	                            none; "" for all others */
 };
 
 static void
@@ -181,35 +181,31 @@ format_name(uint64_t format)
 	return format == PARSE_SMIME ? "S/MIME" : "OpenPGP";
 }
 
-/* Why keys of that kind are of no use, if that is not said yet. */
+/* Why keys of that kind are of no use. */
 static void
 explain(struct outside *o, const struct candidate *c)
 {
-	const char *what = format_name(c->format);
-	char day[16];
+	const size_t size = sizeof(o->obstacle[0]);
+	char *text, day[16];
 
-	if (o->obstacle[0] != '\0')
-		return;
-	o->obstructed = c->domain ? ROUTE_DOMAIN :
-	    c->format == PARSE_SMIME ? ROUTE_SMIME : ROUTE_OPENPGP;
+	text = o->obstacle[c->domain ? ROUTE_DOMAIN :
+	    c->format == PARSE_SMIME ? ROUTE_SMIME : ROUTE_OPENPGP];
+	text[0] = '\0';
 	if (c->changed) {
 		day_text(c->added, day);
-		say(o->obstacle, sizeof(o->obstacle), "not by %s: the key "
-		    "changed on %s and nobody has confirmed it", what, day);
+		say(text, size, "the key changed on %s and nobody has "
+		    "confirmed it", day);
 	} else if (is_over(o, c)) {
 		day_text(c->expires, day);
-		say(o->obstacle, sizeof(o->obstacle), "not by %s: the key "
-		    "ended on %s", what, day);
+		say(text, size, "the key ended on %s", day);
 	} else if (o->p->class == CLASS_REGISTERED) {
-		say(o->obstacle, sizeof(o->obstacle), "not by %s: a mail does "
-		    "not prove that it was opened", what);
+		say(text, size, "a mail does not prove that it was opened");
 	} else if (c->format == PARSE_SMIME && !c->trusted &&
 	    c->amount >= o->floor) {
-		say(o->obstacle, sizeof(o->obstacle), "not by %s: no authority "
-		    "that we trust vouches for the certificate", what);
+		say(text, size, "no authority that we trust vouches for the "
+		    "certificate");
 	} else {
-		say(o->obstacle, sizeof(o->obstacle), "not by %s: nobody has "
-		    "confirmed the key yet", what);
+		say(text, size, "nobody has confirmed the key yet");
 	}
 }
 
@@ -263,11 +259,17 @@ use(struct outside *o, enum route route)
 	o->l->usable |= 1u << route;
 }
 
+static void
+lacks_certificate(struct outside *o, enum route route)
+{
+	(void)snprintf(o->obstacle[route], sizeof(o->obstacle[route]),
+	    "you have no certificate of your own, ask the administration for "
+	    "one");
+}
+
 static enum ll_result
 weigh_keys(struct outside *o)
 {
-	static const char none[] = "not by S/MIME: you have no certificate of "
-	    "your own, ask the administration for one";
 	bool smime, domain_smime, certified;
 	enum ll_result r;
 
@@ -281,10 +283,10 @@ weigh_keys(struct outside *o)
 	if (r != LL_OK)
 		return r;
 	certified = o->p->certificate == 1;
-	if ((smime || domain_smime) && !certified && o->obstacle[0] == '\0') {
-		say(o->obstacle, sizeof(o->obstacle), "%s", none);
-		o->obstructed = ROUTE_SMIME;
-	}
+	if (smime && !certified)
+		lacks_certificate(o, ROUTE_SMIME);
+	if (domain_smime && !certified)
+		lacks_certificate(o, ROUTE_DOMAIN);
 	if (smime && certified)
 		use(o, ROUTE_SMIME);
 	if (keys_do(o, PARSE_OPENPGP, false))
@@ -318,12 +320,10 @@ hold_to_class(struct outside *o)
 	for (i = 0; i < route_rule_count; i++)
 		if (!(route_rules[i].classes & (1u << o->p->class)))
 			o->l->usable &= ~(1u << route_rules[i].route);
-	if (o->hints->tls[0] == '\0' || o->obstacle[0] != '\0' ||
-	    (o->l->usable & (1u << ROUTE_TLS)))
-		return;
-	say(o->obstacle, sizeof(o->obstacle), "not by enforced TLS: a %s "
-	    "message is sealed on the whole way", class_name(o->p->class));
-	o->obstructed = ROUTE_TLS;
+	if (o->hints->tls[0] != '\0' && !(o->l->usable & (1u << ROUTE_TLS)))
+		say(o->obstacle[ROUTE_TLS], sizeof(o->obstacle[ROUTE_TLS]),
+		    "a %s message is sealed on the whole way",
+		    class_name(o->p->class));
 }
 
 static enum ll_result
@@ -356,8 +356,8 @@ choose(struct outside *o, enum route wish)
 		else if (wish == ROUTE_TLS)
 			say(why, sizeof(why), "their domain does not prove its "
 			    "mail server");
-		else if (o->obstacle[0] != '\0')
-			say(why, sizeof(why), "%s", o->obstacle);
+		else if (wanted != NULL && o->obstacle[wish][0] != '\0')
+			say(why, sizeof(why), "%s", o->obstacle[wish]);
 		else
 			say(why, sizeof(why), "there is no key or mailbox for "
 			    "it");
@@ -478,6 +478,26 @@ trust_of_tls(const char *tls)
 	    "has a certificate (MTA-STS)";
 }
 
+/* Why not by the first way that would have come before the chosen one. */
+static void
+add_obstacle(struct outside *o)
+{
+	const struct route_rule *rule = route_rules;
+	struct plan_line *l = o->l;
+
+	if (l->route != first_usable(o))
+		return;
+	while (rule->route != l->route && o->obstacle[rule->route][0] == '\0')
+		rule++;
+	if (rule->route == l->route)
+		return;
+	say(l->reason, sizeof(l->reason), " (not by %s: %s)", rule->name,
+	    o->obstacle[rule->route]);
+	if (l->known[0] != '\0')
+		say(l->known, sizeof(l->known), " (not by %s: %s)", rule->name,
+		    o->obstacle[rule->route]);
+}
+
 static enum ll_result
 say_why(struct outside *o)
 {
@@ -506,18 +526,13 @@ say_why(struct outside *o)
 		    trust_of_tls(o->hints->tls));
 		break;
 	default:
-		say(l->reason, sizeof(l->reason), "not known here: gets a link "
-		    "by e-mail and needs the unlock code from you");
+		say(l->reason, sizeof(l->reason), "%sgets a link by e-mail and "
+		    "needs the unlock code from you", o->hints->keys ||
+		    o->hints->tls[0] != '\0' ? "" : "not known here: ");
 		r = look_for_pair(o);
 		break;
 	}
-	/* only what would have come before the chosen one is of interest */
-	if (o->obstacle[0] != '\0' && l->route == first_usable(o) &&
-	    route_rule(o->obstructed) < route_rule(l->route)) {
-		say(l->reason, sizeof(l->reason), " (%s)", o->obstacle);
-		if (l->known[0] != '\0')
-			say(l->known, sizeof(l->known), " (%s)", o->obstacle);
-	}
+	add_obstacle(o);
 	return r;
 }
 

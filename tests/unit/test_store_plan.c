@@ -180,13 +180,19 @@ origins_and_classes(void **state)
 }
 
 static void
-an_unknown_class(void **state)
+unknown_classes_and_routes(void **state)
 {
 	struct line l;
 
 	(void)state;
 	plan(&ada, "x@a.example", 0, (enum msg_class)4, &l);
 	assert_int_equal(l.r, LL_USAGE);
+	plan(&ada, "x@a.example", (enum route)2000, CLASS_NORMAL, &l);
+	assert_int_equal(l.r, LL_DENIED);
+	plan(&ada, "x@a.example", ROUTE_PORTAL_ENROLLED, CLASS_NORMAL, &l);
+	assert_int_equal(l.r, LL_DENIED);
+	plan(&ada, "x@a.example", ROUTE_NONE, CLASS_NORMAL, &l);
+	assert_int_equal(l.route, ROUTE_PORTAL_MUC);
 }
 
 /* Found, pinned, changed, confirmed; the warning names the command. */
@@ -381,7 +387,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(origins_and_classes),
-		cmocka_unit_test(an_unknown_class),
+		cmocka_unit_test(unknown_classes_and_routes),
 		cmocka_unit_test(a_changed_key_waits),
 		cmocka_unit_test(an_ended_key),
 		cmocka_unit_test(smime_wants_two_certificates),
