@@ -376,6 +376,29 @@ read_key(struct ca *ca, const struct secret *root, char why[CA_WHY])
 	return r;
 }
 
+enum ll_result
+ca_read_issued(const char *dir, char **json_r)
+{
+	char path[FILE_PATH_MAX];
+	json_t *all = NULL, *list;
+	enum ll_result r;
+
+	*json_r = NULL;
+	r = file_path(dir, "ca.issued", path);
+	if (r)
+		return r;
+	if (access(path, F_OK) != 0) {
+		*json_r = strdup("[]");
+		return *json_r != NULL ? LL_OK : LL_NOMEM;
+	}
+	all = json_load_file(path, JSON_REJECT_DUPLICATES, NULL);
+	list = json_object_get(all, "issued");
+	if (json_is_array(list))
+		*json_r = json_dumps(list, 0);
+	json_decref(all);
+	return *json_r != NULL ? LL_OK : LL_PROTO;
+}
+
 static enum ll_result
 read_rest(struct ca *ca, char why[CA_WHY])
 {

@@ -45,6 +45,10 @@ struct ca_issued {
 LL_MUST enum ll_result ca_issue(struct ca *ca, const void *request,
     size_t len, const char *user, const char *address, const char *name,
     struct ca_issued *i_r, char why[CA_WHY]);
+/* What was issued so far, as text: JSON, an array of {"serial","until","user",
+ * "email","fingerprint"[,"revoked"]}; no root secret is needed.  Without a CA
+ * an empty one.  The caller frees.  LL_PROTO for a file that can't be read. */
+LL_MUST enum ll_result ca_read_issued(const char *dir, char **json_r);
 /* Revokes all that user's that have not expired; *count_r: how many there
  * were, LL_NOTFOUND for none. */
 LL_MUST enum ll_result ca_revoke(struct ca *ca, const char *user,

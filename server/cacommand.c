@@ -1,5 +1,6 @@
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <openssl/pem.h>
 
@@ -496,10 +497,55 @@ print_row(struct tlv_view row)
 	putchar('\n');
 }
 
+/* What our own CA issued and what has not expired, for people and scripts. */
+static enum ll_result
+list_issued(struct run *run, json_t *out)
+{
+	char *text = NULL, date[24];
+	json_t *all, *row, *revoked;
+	uint64_t until;
+	enum ll_result r;
+	size_t i;
+
+	r = ca_read_issued(run->c->local.data, &text);
+	if (r) {
+		(void)snprintf(run->why, sizeof(run->why),
+		    "ca.issued can't be read");
+		return r;
+	}
+	all = json_loads(text, 0, NULL);
+	free(text);
+	json_array_foreach(all, i, row) {
+		until = (uint64_t)json_integer_value(json_object_get(row,
+		    "until"));
+		revoked = json_object_get(row, "revoked");
+		if (until < (uint64_t)time(NULL))
+			continue;
+		if (run->c->json) {
+			(void)json_array_append_new(out, json_pack(
+			    "{s:O,s:O,s:O,s:o,s:o}", "user",
+			    json_object_get(row, "user"), "email",
+			    json_object_get(row, "email"), "fingerprint",
+			    json_object_get(row, "fingerprint"), "expires",
+			    jsonout_time(until), "revoked",
+			    jsonout_time((uint64_t)json_integer_value(
+			    revoked))));
+			continue;
+		}
+		jsonout_time_text(until, date);
+		print_clean(json_string_value(json_object_get(row, "user")));
+		printf("  %s\n  issued until %.10s%s\n",
+		    json_string_value(json_object_get(row, "fingerprint")),
+		    date, revoked != NULL ? ", revoked" : "");
+	}
+	json_decref(all);
+	return LL_OK;
+}
+
 static enum ll_result
 run_list(struct run *run, const char *operand)
 {
-	json_t *all = json_array();
+	json_t *all = json_array(), *issued = json_array();
 	struct msg *list = NULL;
 	struct tlv_view row;
 	size_t at = 0;
@@ -521,9 +567,12 @@ run_list(struct run *run, const char *operand)
 			r = LL_NOMEM;
 	}
 	msg_destroy(list);
+	if (r == LL_OK)
+		r = list_issued(run, issued);
 	if (r == LL_OK && run->c->json)
-		return jsonout_print(stdout, json_pack("{s:o}", "authorities",
-		    all));
+		return jsonout_print(stdout, json_pack("{s:o,s:o}",
+		    "authorities", all, "issued", issued));
+	json_decref(issued);
 	json_decref(all);
 	return r;
 }

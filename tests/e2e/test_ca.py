@@ -98,7 +98,12 @@ def test_a_ca_from_beginning_to_end():
                 house, "ada")).stdout)
         kit.openssl("verify", "-CAfile", top, "-CRLfile", lst, "-crl_check",
                     again)
-        rows = house.admin_json("ca", "list")["authorities"]
+        listed = house.admin_json("ca", "list")
+        assert [(i["user"], i["revoked"] is not None)
+                for i in listed["issued"]] == [("ada", True), ("ada", False)]
+        text = house.admin("ca", "list").out
+        assert text.count("issued until") == 2 and "revoked" in text, text
+        rows = listed["authorities"]
         assert len(rows) == 1 and rows[0]["own"] and rows[0]["crl_until"]
         assert rows[0]["fingerprint"] == made["fingerprint"]
 
@@ -178,7 +183,8 @@ def test_other_cas_and_their_lists():
         refused(house, 3, "no CA here", "ca", "remove", "00112233")
         assert house.admin_json("ca", "remove",
                                 print_[:10].lower())["fingerprint"] == print_
-        assert house.admin_json("ca", "list") == {"authorities": []}
+        assert house.admin_json("ca", "list") == {"authorities": [],
+                                                  "issued": []}
 
 
 def test_the_houses_keys():
