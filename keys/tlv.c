@@ -80,6 +80,16 @@ grow(struct tlv_out *o, size_t more)
 }
 
 void
+tlv_out_reserve(struct tlv_out *o, size_t len)
+{
+	if (o->err == LL_OK && o->data == NULL && len <= o->ceiling) {
+		o->data = malloc(len);
+		o->room = len;
+		o->err = o->data == NULL ? LL_NOMEM : LL_OK;
+	}
+}
+
+void
 tlv_put_raw(struct tlv_out *o, const void *p, size_t len)
 {
 	uint8_t *at;

@@ -30,6 +30,9 @@ struct tlv_out {
 void tlv_out_init(struct tlv_out *o, size_t ceiling);
 /* The same in guarded memory, allocated at once; ceiling at most 65536. */
 void tlv_out_init_secret(struct tlv_out *o, size_t ceiling);
+/* Makes room for len bytes in all at once, so that what grows large is not
+ * held twice on its way.  A failure sticks. */
+void tlv_out_reserve(struct tlv_out *o, size_t len);
 /* Wipes and frees.  Safe to repeat. */
 void tlv_out_finish(struct tlv_out *o);
 

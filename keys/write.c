@@ -7,6 +7,8 @@
 #include "keys/out.h"
 #include "keys/pgp.h"
 
+#define RESERVE_ABOVE (1u << 20)
+
 /* The outer header, with that subject. */
 static enum ll_result
 put_outer(struct job *job, struct out *out, const char *subject,
@@ -167,6 +169,9 @@ write_seal(struct job *job)
 	size_t made = 0;
 
 	tlv_out_init(&entity, WRITE_ENTITY_MAX);
+	if (job->data.len > RESERVE_ABOVE)
+		tlv_out_reserve(&entity, job->data.len / 57 * 78 +
+		    RESERVE_ABOVE);
 	if (wanted(job, PARSE_OPENPGP) || wanted(job, PARSE_SMIME))
 		r = write_entity(job, &entity, WRITE_HIDDEN);
 	for (format = PARSE_OPENPGP; r == LL_OK && format <= PARSE_PLAIN;

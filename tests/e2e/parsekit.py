@@ -89,6 +89,19 @@ def chunk(kind, data=b""):
     return b"".join(kind + struct.pack(">I", len(p)) + p for p in parts)
 
 
+peak = {"kib": 0}     # most memory of the letterlock-parse that ran last
+
+
+def memory_of(pid):
+    try:
+        with open(f"/proc/{pid}/status", encoding="ascii") as f:
+            for line in f:
+                if line.startswith("VmHWM"):
+                    peak["kib"] = int(line.split()[1])
+    except OSError:
+        pass
+
+
 def raw(stream, timeout=60):
     """The bytes that come back for those that go in, and the exit code."""
     ours, theirs = socket.socketpair()
@@ -97,12 +110,13 @@ def raw(stream, timeout=60):
                           stderr=subprocess.PIPE, env=ll.ENV) as p:
         theirs.close()
         ours.settimeout(timeout)
-        got = b""
+        got = bytearray()
         try:
             ours.sendall(stream)
             ours.shutdown(socket.SHUT_WR)
             while True:
                 more = ours.recv(1 << 20)
+                memory_of(p.pid)
                 if not more:
                     break
                 got += more
@@ -113,7 +127,7 @@ def raw(stream, timeout=60):
         code = p.wait(timeout)
     if code == 1 and "OpenSSL is older than" in err:
         raise ll.Skip(err.strip())
-    return got, code, err
+    return bytes(got), code, err
 
 
 def job_bytes(kind, fields, items=()):

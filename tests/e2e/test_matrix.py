@@ -1,6 +1,8 @@
 """Every family of keys with every program that people outside read and write
 mail with, in both directions."""
-# limit: 240
+# limit: 300
+import os
+
 import keykit
 import ll
 import parsekit as kit
@@ -196,6 +198,38 @@ def test_one_message_for_all():
             assert got.result == kit.OK, got.words
             assert got.outputs[1].decode() == TEXT
             assert got.all("SIGNATURE")[0]["RESULT"] == [kit.OK]
+
+
+def test_25_mb_to_200():
+    """100 OpenPGP and 100 S/MIME recipients: the body is there once for each
+    format, and the memory is that of one recipient."""
+    made, private = own_pgp()
+    file = ("big.bin", "application/octet-stream", os.urandom(25 << 20))
+    with keykit.Pgp() as pgp, keykit.Smime() as smime:
+        cert, more = own_smime(smime)
+        dora = pgp.person("dora@out.example")
+        emil = smime.person("emil@out.example", "p256")
+        many = [(PGP, kit.make(PGP, f"p{n}@out.example").KEY)
+                for n in range(9)] * 11
+        many += [(SMIME, smime.person("s@out.example", "p256").public)
+                 for n in range(9)] * 11
+        peaks = []
+        for others in ([], many):
+            sent = kit.seal([(PGP, dora.public), (SMIME, emil.public)] +
+                            others, private + more, TEXT, files=[file],
+                            to=("dora@out.example", "emil@out.example"))
+            assert sent.result == kit.OK, sent.words
+            for form in (PGP, SMIME):
+                # base64 in base64 and what each recipient adds
+                assert len(sent.outputs[form]) < 50 << 20
+            peaks.append(kit.peak["kib"])
+        for form, person in ((PGP, dora), (SMIME, emil)):
+            got = person.open(sent.outputs[form], senders=[made.KEY]
+                              if form == PGP else ())
+            assert got.good and got.files() == {file[0]: file[2]}
+        if not ll.SANITIZED:
+            assert peaks[1] < 110 << 10, peaks
+            assert peaks[1] < peaks[0] + (6 << 10), peaks
 
 
 if __name__ == "__main__":
