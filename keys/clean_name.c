@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "keys/clean.h"
+#include "keys/puny.h"
 #include "keys/tlv.h"
 
 #define NAME_BYTES 200
@@ -154,9 +155,6 @@ check_domain(const char *p)
 			digits = true;
 			continue;
 		}
-		if (((uint8_t)*p & 0x80) != 0)
-			return "write an international domain name in its "
-			    "xn-- form";
 		if (!is_alnum(*p) && (*p != '-' || label == 0))
 			return "the part after the @ is no domain name";
 		digits = digits && *p >= '0' && *p <= '9';
@@ -164,6 +162,31 @@ check_domain(const char *p)
 	}
 	return digits ? "the part after the @ must be a name, not a number" :
 	    NULL;
+}
+
+/* An international domain becomes what stands in DNS. */
+static bool
+with_ascii_domain(char address[321], const char **why_r)
+{
+	char *at = strrchr(address, '@'), domain[321];
+	enum ll_result r;
+	size_t i;
+
+	for (i = 0; address[i] != 0 && ((uint8_t)address[i] & 0x80) == 0; i++)
+		;
+	if (at == NULL || address[i] == 0 || address + i < at)
+		return true;
+	r = puny_domain(at + 1, domain, sizeof domain);
+	if (r == LL_OK && (size_t)(at + 1 - address) + strlen(domain) <=
+	    ADDRESS_MAX) {
+		memcpy(at + 1, domain, strlen(domain) + 1);
+		return true;
+	}
+	if (r == LL_USAGE)
+		*why_r = "write that international domain name in its xn-- "
+		    "form";
+	address[0] = 0;
+	return false;
 }
 
 enum ll_result
@@ -183,6 +206,9 @@ clean_address(const char *typed, char out_r[321], const char **why_r)
 		return LL_USAGE;
 	memcpy(out_r, typed, len);
 	out_r[len] = 0;
+	if (!with_ascii_domain(out_r, why_r))
+		return LL_USAGE;
+	len = strlen(out_r);
 	at = strrchr(out_r, '@');
 	why = at == NULL ? "an address has an @: name@example.org" :
 	    check_local(out_r, (size_t)(at - out_r));

@@ -2,7 +2,7 @@
 OBJS_keys = keys/result.o keys/secret.o keys/tlv.o keys/id.o keys/derive.o \
   keys/kdf.o keys/seal.o keys/seal_box.o keys/seal_stream.o \
   keys/seal_object.o keys/totp.o keys/muc.o keys/site.o keys/clean.o \
-  keys/clean_name.o keys/vault.o keys/recovery.o keys/passphrase.o \
+  keys/puny.o keys/clean_name.o keys/vault.o keys/recovery.o keys/passphrase.o \
   keys/envelope.o keys/envelope_code.o keys/sandbox.o \
   keys/sandbox_calls.o keys/whole.o keys/parse_wire.o
 LIBS_keys = -lsodium -lnettle -lseccomp -lpthread
