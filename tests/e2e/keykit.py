@@ -14,6 +14,7 @@ and write mail with (gpg, rnp, neomutt; openssl cms, gpgsm).
 Opened: .mail (what was inside, parsed), .good (a good signature), .signer
 (fingerprint, when the program tells), .said (the program's own words).
 """
+import base64
 import contextlib
 import email
 import email.policy
@@ -253,6 +254,12 @@ def wrap(cipher, head):
             'application/octet-stream; name="encrypted.asc"\r\n\r\n'
             ).encode() + cipher.replace(b"\r\n", b"\n").replace(
                 b"\n", b"\r\n") + b"\r\n--=-b--\r\n"
+
+
+def armor(data):
+    """A message in ASCII armor (without the checksum, which is optional)."""
+    return b"-----BEGIN PGP MESSAGE-----\n\n" + base64.encodebytes(data) + \
+        b"-----END PGP MESSAGE-----\n"
 
 
 # --- S/MIME ------------------------------------------------------------------
