@@ -38,7 +38,8 @@ LL_MUST enum ll_result clean_file_name(const char *name, size_t len,
 /* An e-mail address as we accept it: local@domain, printable ASCII in the
  * local part without blanks, quotes or angle brackets, domain of LDH labels
  * (an international one becomes xn--, so that a letter that looks like another
- * is seen), 254 bytes; out_r has 321 bytes and gets the domain in lower case.  LL_USAGE with a sentence in *why_r. */
+ * is seen), 254 bytes; out_r has 321 bytes and gets the domain in lower case.
+ * LL_USAGE with a sentence in *why_r. */
 LL_MUST enum ll_result clean_address(const char *typed, char out_r[321],
     const char **why_r);
 

@@ -69,7 +69,12 @@ $(B)/tests/bench/load: $(addprefix $(B)/,$(OBJS_load)) $(B)/store.a $(B)/keys.a
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(addprefix $(B)/,$(OBJS_load)) \
 	  $(B)/store.a $(B)/keys.a $(LIBS_keys)
 
+$(B)/tests/bench/bare: $(B)/tests/bench/bare.o
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< -lrnp -lcrypto
+
 bench:
 	@contrib/deps.sh build test bench
-	@$(MAKE) --no-print-directory -j$(JOBS) programs $(B)/tests/bench/load
+	@$(MAKE) --no-print-directory -j$(JOBS) programs $(B)/tests/bench/load \
+	  $(B)/tests/bench/bare
 	@tests/bench/bench.py $(MEASURES)

@@ -20,6 +20,7 @@ sys.path[:0] = [os.path.join(os.path.dirname(HERE), "e2e"), HERE]
 
 import ll                                   # noqa: E402
 import peers                                # noqa: E402
+import sealing                              # noqa: E402
 from peers import CURVE, median, now, percentile   # noqa: E402
 
 ROWS = []
@@ -350,7 +351,20 @@ def mailbox():
             "ms", "100k: <= 20 ms, 1.2x the 1k time")
 
 
-MEASURES = [memory, login, keys, mailbox, sends, portal, sftp]
+def openpgp():
+    sealing.openpgp(row)
+
+
+def smime():
+    sealing.smime(row)
+
+
+def large():
+    sealing.large(row)
+
+
+MEASURES = [memory, login, keys, mailbox, sends, portal, sftp, openpgp, smime,
+            large]
 
 
 def main():
