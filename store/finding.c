@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <string.h>
 #include <sodium.h>
 
@@ -76,6 +77,35 @@ finding_under_way(struct store *s, const char *address, uint64_t now,
 	    " = ?2)) AND wanted = 1 AND asked > ?3 AND NOT (state = ?4 AND"
 	    " until > ?5)", "ttiui", address, finding_domain(address),
 	    now - FINDING_WAIT_SECS, FIND_FOUND, now);
+}
+
+enum ll_result
+finding_why(struct store *s, const char *address, uint64_t now, char *words,
+    size_t room)
+{
+	static const char *const whats[] = {
+		[LOOKUP_WKD] = "its key directory could not be asked",
+		[LOOKUP_SERVER] = "the keyserver could not be asked",
+		[LOOKUP_TLS] = "its mail servers' policy could not be had"
+	};
+	sqlite3_stmt *st;
+	enum ll_result r;
+	size_t at = 0;
+
+	words[0] = '\0';
+	r = db_query(s->db, &st, "SELECT lookup, detail FROM findings WHERE"
+	    " ((lookup IN (1, 2) AND subject = lower(?1)) OR (lookup = 3 AND"
+	    " subject = lower(?2))) AND state = ?3 AND until > ?4 AND detail"
+	    " <> '' ORDER BY lookup", "ttui", address,
+	    finding_domain(address), FIND_FAILED, now);
+	if (r != LL_OK)
+		return r;
+	while ((r = db_next(s->db, st)) == LL_OK)
+		if (at < room)
+			at += (size_t)snprintf(words + at, room - at,
+			    "; %s: %.120s", whats[db_u64(st, 0)],
+			    db_text(st, 1));
+	return r == LL_EOF ? LL_OK : r;
 }
 
 /* One lookup is wanted, unless its answer is still good or on its way. */

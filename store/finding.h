@@ -23,6 +23,11 @@ const char *finding_domain(const char *address);
  * by its domain. */
 LL_MUST enum ll_result finding_under_way(struct store *s,
     const char *address, uint64_t now, uint64_t *n_r);
+/* Why the last lookups about an address failed, as an end for a sentence
+ * ("; its key directory could not be asked: ..."), or "": for who wonders that
+ * no key was found. */
+LL_MUST enum ll_result finding_why(struct store *s, const char *address,
+    uint64_t now, char *words, size_t room);
 /* The bits 1 << enum lookup that the words of key_search and the address of a
  * keyserver stand for. */
 unsigned finding_search(const char *words, const char *keyserver);

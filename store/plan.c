@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "keys/clean.h"
+#include "store/finding.h"
 #include "store/handlers.h"
 #include "store/plan.h"
 #include "store/queue.h"
@@ -337,8 +338,8 @@ put_line(struct store *s, struct request *q, const struct plan *p,
 	const bool known = l->known[0] != '\0';
 	const char *trust = l->trust;
 	struct msg *m = q->reply;
+	char key[80], why[350] = "", reason[400];
 	enum ll_result r = LL_OK;
-	char key[80];
 
 	msg_begin(m, F_RECIPIENT);
 	msg_put_text(m, F_ADDRESS, l->address);
@@ -357,7 +358,11 @@ put_line(struct store *s, struct request *q, const struct plan *p,
 		trust = known ? "the code you gave this person worked before" :
 		    "first contact: the unlock code proves who opens it";
 	}
-	msg_put_text(m, F_REASON, known ? l->known : l->reason);
+	if (r == LL_OK && s->search != 0 && l->route == ROUTE_PORTAL_MUC)
+		r = finding_why(s, l->address, q->now, why, sizeof(why));
+	(void)snprintf(reason, sizeof(reason), "%s%s", known ? l->known :
+	    l->reason, why);
+	msg_put_text(m, F_REASON, reason);
 	msg_put_text(m, F_TRUST, trust);
 	msg_put_text(m, F_EVIDENCE, evidence_of(l->route));
 	put_keys(m, p, l);

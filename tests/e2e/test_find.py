@@ -177,6 +177,9 @@ def test_what_a_stranger_may_try():
         assert time.monotonic() - begun < 15
         for address in domains.values():
             assert rows[address]["route"] == "portal-muc", rows[address]
+        again = plan(ada, *domains.values())
+        assert "key directory could not be asked" in \
+            again["carol@big.example"]["reason"], again["carol@big.example"]
         ll.until(lambda: w.web.count("openpgpkey.endless.example") > 0)
         time.sleep(1)
         said = w.details()

@@ -198,6 +198,45 @@ has_row(struct kit_user *u, const char *address)
 	return has;
 }
 
+static char *
+reason_of(struct kit_user *u, const char *address, char text[400])
+{
+	struct msg *m = kit_request(OP_PLAN), *reply;
+	struct tlv_view row;
+	size_t at = 0;
+
+	msg_put_text(m, F_ADDRESS, address);
+	assert_int_equal(kit_ask(u->worker, m, &reply), LL_OK);
+	assert_true(view_nest(msg_view(reply), F_RECIPIENT, &at, &row));
+	(void)snprintf(text, 400, "%s", view_text(row, F_REASON));
+	msg_destroy(reply);
+	return text;
+}
+
+static void
+a_plan_says_what_failed(void **state)
+{
+	char text[2000], reason[400];
+	struct msg *m;
+
+	(void)state;
+	kit_queue_keys(&kit);
+	assert_int_equal(count_of(&ada, "Otto@why.example"), 2);
+	assert_null(strchr(reason_of(&ada, "otto@why.example", reason), ';'));
+	lease(text);
+	m = kit_request(OP_FIND_RESULT);
+	msg_put_u64(m, F_LOOKUP, LOOKUP_WKD);
+	msg_put_text(m, F_ADDRESS, "otto@why.example");
+	msg_put_u64(m, F_STATE, FIND_FAILED);
+	msg_put_text(m, F_DETAIL, "the certificate is not its own");
+	assert_int_equal(kit_ask(relay, m, NULL), LL_OK);
+	assert_int_equal(result(LOOKUP_TLS, "why.example", FIND_NOTHING, NULL,
+	    0), LL_OK);
+	assert_non_null(strstr(reason_of(&ada, "Otto@why.example", reason),
+	    "; its key directory could not be asked: the certificate is not "
+	    "its own"));
+}
+
 static void
 what_was_seen_is_shown_no_more(void **state)
 {
@@ -441,6 +480,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_outsider_is_looked_up_once),
 		cmocka_unit_test(what_was_seen_is_shown_no_more),
+		cmocka_unit_test(a_plan_says_what_failed),
 		cmocka_unit_test(only_what_was_asked_for_is_taken),
 		cmocka_unit_test(answers_hold_for_a_while),
 		cmocka_unit_test(a_lost_relay_gives_them_back),
