@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "store/group.h"
+#include "store/route.h"
 #include "store/serve.h"
 #include "store/setup.h"
 
@@ -22,7 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 static struct store s = { .data = -1, .blobs = -1, .lock = -1 };
 static const enum peer_role roles[] = { PEER_DAEMON, PEER_SESSION,
     PEER_SESSION, PEER_WORKER, PEER_WORKER, PEER_RELAY, PEER_PORTAL,
-    PEER_LOCAL };
+    PEER_LOCAL, PEER_INTAKE };
 #define PEERS (sizeof(roles) / sizeof(roles[0]))
 
 /* A user with id 1111..., a message 2222... to itself, a link 3333... */
@@ -54,6 +55,34 @@ static const char *const content[] = {
 	" (x'3434343434343434343434343434343434343434343434343434343434343434'"
 	", x'33333333333333333333333333333333', 1, zeroblob(32),"
 	" zeroblob(105), 8, 1, 1, 1)",
+	/* keys of k@o.x: one in use, one changed, one of the domain; a mail */
+	"INSERT INTO mail_keys (user, format, fingerprint, generation, sealed,"
+	" public, certificate, algorithm, created) VALUES"
+	" (x'31313131313131313131313131313131', 2, 'aa', 1, zeroblob(9),"
+	" zeroblob(9), zeroblob(9), '', 1)",
+	"INSERT INTO peer_keys VALUES (x'31313131313131313131313131313131',"
+	" 'k@o.x', 1, '11111111', zeroblob(9), '', 1, 0, 1, 0, 0, 1, 1),"
+	" (x'31313131313131313131313131313131', 'k@o.x', 1, '22222222',"
+	" zeroblob(9), '', 1, 0, 5, 0, 1, 0, 2), (zeroblob(16), '@o.x', 2,"
+	" '33333333', zeroblob(9), '', 1, 0, 2, 1, 0, 1, 1)",
+	"INSERT INTO queue_keys VALUES (20000, zeroblob(32), zeroblob(80))",
+	"INSERT INTO objects (object, message, owner, kind, position,"
+	" sealed_bytes, hash, created, data) VALUES"
+	" (x'35353535353535353535353535353535',"
+	" x'32323232323232323232323232323232',"
+	" x'31313131313131313131313131313131', 2, 1, 9, zeroblob(32), 1,"
+	" zeroblob(9))",
+	"INSERT INTO deliveries (delivery, message, author, position, address,"
+	" route, state, reason, not_before, expires, generation) VALUES"
+	" (x'36363636363636363636363636363636',"
+	" x'32323232323232323232323232323232',"
+	" x'31313131313131313131313131313131', 1, 'k@o.x', 5, 3, '', 1, 0,"
+	" 0)",
+	"INSERT INTO queue (queue, delivery, address, payload, day, mail_id,"
+	" created, next, route, blob) VALUES"
+	" (x'37373737373737373737373737373737',"
+	" x'36363636363636363636363636363636', 'k@o.x', zeroblob(9), 20000,"
+	" 'm@o.x', 1, 1, 5, x'35353535353535353535353535353535')",
 };
 
 static void
@@ -71,6 +100,10 @@ begin(void)
 	s.kdf_memory_mib = s.muc_memory_mib = 8;
 	s.kdf_passes = 1;
 	s.kdf_runs = 2;
+	s.floors[CLASS_NORMAL] = route_floor(CLASS_NORMAL);
+	s.floors[CLASS_CONFIDENTIAL] = route_floor(CLASS_CONFIDENTIAL);
+	s.floors[CLASS_REGISTERED] = route_floor(CLASS_REGISTERED);
+	(void)snprintf(s.tls_domains, sizeof(s.tls_domains), "t.x u.x=mx.x");
 	s.search = 1u << LOOKUP_WKD | 1u << LOOKUP_SERVER | 1u << LOOKUP_TLS;
 	if (secret_random(&s.pepper, 32) != LL_OK ||
 	    secret_random(&s.totp_key, 32) != LL_OK ||
