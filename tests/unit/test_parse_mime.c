@@ -157,6 +157,80 @@ user_ids_that_say_one_address(void **state)
 	}
 }
 
+static void
+charsets_have_many_names(void **state)
+{
+	struct tlv_out o;
+
+	(void)state;
+	assert_true(mime_charset_known("cp1251"));
+	assert_true(mime_charset_known("koi8-r"));
+	assert_false(mime_charset_known("gb2312"));
+	mime_charset_setup();
+	assert_true(mime_charset_known("gb2312"));
+	assert_false(mime_charset_known("x-unknown"));
+	tlv_out_init(&o, 1000);
+	mime_utf8("cp1251", view("\xcf\xf0\r\n"), &o);
+	assert_text(&o, "Пр\n");
+	tlv_out_init(&o, 1000);
+	mime_utf8("iso-8859-10", view("\xa1\xa4"), &o);
+	assert_text(&o, "ĄĪ");
+	tlv_out_init(&o, 1000);
+	mime_utf8("shift_jis", view("\x93\xfa\xff" "A"), &o);
+	assert_text(&o, "日\xef\xbf\xbd" "A");
+}
+
+struct told {
+	unsigned texts, files;
+	char name[40];
+};
+
+static enum ll_result
+hear(void *ctx, enum mime_tnef what, const char *name, const char *charset,
+    struct tlv_view content)
+{
+	struct told *t = ctx;
+
+	(void)charset;
+	assert_true(content.len < 100);
+	if (what == MIME_TNEF_FILE)
+		t->files++;
+	else
+		t->texts++;
+	snprintf(t->name, sizeof t->name, "%s", name);
+	return t->files > 2 ? LL_FULL : LL_OK;
+}
+
+#define ATTRIBUTE(id, len) "\2" id len "\0\0\0"
+#define NEW_FILE ATTRIBUTE("\2\x90\6\0", "\0") "\0\0"
+
+/* Every prefix of it is read without harm, whatever its lengths claim. */
+static void
+tnef_is_taken_apart(void **state)
+{
+	static const char file[] = "\x78\x9f\x3e\x22\1\0" NEW_FILE
+	    ATTRIBUTE("\x10\x80\1\0", "\6") "a.txt\0\0\0"
+	    ATTRIBUTE("\x0f\x80\6\0", "\3") "abc\0\0" NEW_FILE
+	    ATTRIBUTE("\x0f\x80\6\0", "\1") "x\0\0" NEW_FILE
+	    ATTRIBUTE("\x0f\x80\6\0", "\1") "y\0";
+	struct tlv_view v = { (const uint8_t *)file, sizeof file };
+	struct told t = { 0, 0, "" };
+
+	(void)state;
+	assert_result(mime_tnef(v, hear, &t), LL_FULL);
+	assert_int_equal(t.files, 3);
+	while (v.len-- > 0) {
+		memset(&t, 0, sizeof t);
+		(void)!mime_tnef(v, hear, &t);
+	}
+	v.len = 60;
+	memset(&t, 0, sizeof t);
+	assert_ok(mime_tnef(v, hear, &t));
+	assert_int_equal(t.files, 1);
+	assert_string_equal(t.name, "a.txt");
+	assert_result(mime_tnef(view("no such thing"), hear, &t), LL_PROTO);
+}
+
 int
 main(void)
 {
@@ -165,6 +239,8 @@ main(void)
 		cmocka_unit_test(parts_end_where_they_should),
 		cmocka_unit_test(texts), cmocka_unit_test(one_address_only),
 		cmocka_unit_test(user_ids_that_say_one_address),
+		cmocka_unit_test(charsets_have_many_names),
+		cmocka_unit_test(tnef_is_taken_apart),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

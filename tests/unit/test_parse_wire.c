@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "keys/parse.h"
+#include "keys/secret.h"
 
 static struct parse_wire ours = { -1, 200 }, theirs = { -1, 200 };
 
@@ -137,6 +138,29 @@ answer_is_joined(void **state)
 	tlv_out_finish(&sent);
 }
 
+static void
+a_secret_answer_is_guarded_and_alone(void **state)
+{
+	struct tlv_out result, sent;
+
+	(void)state;
+	assert_ok(secret_setup(PARSE_CHUNK));
+	tlv_out_init(&sent, 1000);
+	tlv_put_u64(&sent, PARSE_F_RESULT, LL_OK);
+	assert_ok(parse_put(&theirs, 'R', sent.data, sent.len));
+	assert_ok(parse_put(&theirs, 'E', "", 0));
+	assert_ok(parse_answer_secret(&ours, &result));
+	assert_true(result.guarded);
+	assert_int_equal(result.len, sent.len);
+	tlv_out_finish(&result);
+	/* There is nowhere to put an output. */
+	assert_ok(parse_put_begin(&theirs, 1));
+	assert_ok(parse_put(&theirs, 'D', "ab", 2));
+	assert_result(parse_answer_secret(&ours, &result), LL_PROTO);
+	tlv_out_finish(&result);
+	tlv_out_finish(&sent);
+}
+
 int
 main(void)
 {
@@ -147,6 +171,8 @@ main(void)
 		    teardown),
 		cmocka_unit_test_setup_teardown(answer_is_joined, setup,
 		    teardown),
+		cmocka_unit_test_setup_teardown(
+		    a_secret_answer_is_guarded_and_alone, setup, teardown),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
