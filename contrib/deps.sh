@@ -15,7 +15,7 @@ build='gcc libc6-dev make pkg-config libssh-dev libncurses-dev libsodium-dev
 nettle-dev libseccomp-dev libsqlite3-dev libcurl4-openssl-dev
 libmicrohttpd-dev libgnutls28-dev libssl-dev libjansson-dev libqrencode-dev
 librnp-dev libmilter-dev libunbound-dev'
-demo='python3 openssh-client curl ncurses-base'
+demo='python3 openssh-client curl ncurses-base gnupg openssl'
 test='libcmocka-dev python3 openssh-client openssl curl ncurses-term
 python3-paramiko python3-pexpect python3-pyte python3-selenium chromium
 chromium-driver postfix lynx dropbear-bin putty-tools python3-asyncssh
