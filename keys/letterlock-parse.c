@@ -2,6 +2,7 @@
  * letterlock-parse - seals messages of one sender, inspects one key or opens
  * one foreign message, and ends.  See parse.h.
  */
+#include <fcntl.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -153,6 +154,16 @@ serve(struct job *job)
 	return r;
 }
 
+/* RNP writes what it dislikes to standard error, words of the message among
+ * it, as much as the message likes: that belongs into no log. */
+static bool
+silence(void)
+{
+	int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	return fd >= 0 && dup2(fd, STDERR_FILENO) >= 0 && close(fd) == 0;
+}
+
 /* What the libraries read or ask of the system once is asked now. */
 static enum ll_result
 confine(const char **why_r)
@@ -170,6 +181,9 @@ confine(const char **why_r)
 	if (!pgp_setup())
 		return LL_NEWER;
 	mime_charset_setup();
+	*why_r = "silencing the libraries";
+	if (!silence())
+		return LL_IO;
 	*why_r = "locking memory";
 	if (!tune_memory() || secret_setup(PARSE_CHUNK) != LL_OK)
 		return LL_FULL;
@@ -183,13 +197,16 @@ int
 main(void)
 {
 	static struct job job;
-	const char *why;
+	const char *why = "standard error";
 	enum ll_result r;
+	int said;
 
-	if (confine(&why) != LL_OK) {
-		dprintf(2, "letterlock-parse: %s\n", why);
+	said = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+	if (said < 0 || confine(&why) != LL_OK) {
+		dprintf(said, "letterlock-parse: %s\n", why);
 		return 1;
 	}
+	(void)close(said);
 	job.wire.fd = 0;
 	job.wire.timeout_ms = WAIT_MS;
 	r = serve(&job);
