@@ -18,7 +18,7 @@ LDFLAGS_test_nomem = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc \
 OBJS_parse = $(addprefix keys/,job.o out.o write.o write_field.o \
   write_entity.o pgp_key.o pgp_import.o pgp_job.o pgp_keep.o pgp_seal.o \
   cms_key.o cms_chain.o cms_import.o cms_make.o cms_keep.o cms_seal.o \
-  cms_open.o pgp_open.o open.o open_found.o open_report.o open_walk.o \
+  cms_open.o pgp_open.o open.o open_found.o open_inline.o open_report.o open_walk.o \
   mime_charset.o mime_html.o mime_read.o mime_table.o mime_text.o \
   mime_tnef.o)
 PROGRAMS += letterlock-parse

@@ -109,35 +109,23 @@ is_pkcs7(const struct mime_entity *e)
 	    strcmp(e->type, "application/x-pkcs7-mime") == 0;
 }
 
-static bool
-is_inline_pgp(const struct mime_entity *e)
-{
-	static const char begin[] = "-----BEGIN PGP MESSAGE-----";
-
-	return strcmp(e->type, "text/plain") == 0 &&
-	    e->body.len > sizeof begin &&
-	    memcmp(e->body.data, begin, sizeof begin - 1) == 0;
-}
-
 /* Ciphertext of a multipart/encrypted is its second part. */
 static enum ll_result
 open_pgp(struct job *job, const struct mime_entity *e, struct layers *l)
 {
 	struct tlv_view part = { NULL, 0 }, none = { NULL, 0 };
 	struct tlv_out *opened = &l->opened[l->count++];
-	struct mime_entity inner = *e;
+	struct mime_entity inner;
 	struct tlv_out cipher;
 	uint64_t number = 0;
 	enum ll_result r;
 	size_t at = 0;
 
-	if (!is_inline_pgp(e)) {
-		if (!mime_part(e->body, e->boundary, &at, &part) ||
-		    !mime_part(e->body, e->boundary, &at, &part))
-			return job_fail(job, LL_PROTO, "It claims to be "
-			    "encrypted, but nothing encrypted is there.");
-		mime_read(part, &inner);
-	}
+	if (!mime_part(e->body, e->boundary, &at, &part) ||
+	    !mime_part(e->body, e->boundary, &at, &part))
+		return job_fail(job, LL_PROTO, "It claims to be encrypted, "
+		    "but nothing encrypted is there.");
+	mime_read(part, &inner);
 	tlv_out_init(&cipher, JOB_OUTPUT_MAX);
 	mime_decode(&inner, &cipher);
 	r = cipher.err != LL_OK ? cipher.err : pgp_open(job, job_view(&cipher),
@@ -186,8 +174,7 @@ unwrap(struct job *job, struct layers *l)
 
 	for (turns = 0; r == LL_OK && turns < OPEN_LAYERS_MAX; turns++) {
 		mime_read(l->inside, &e);
-		if (strcmp(e.type, "multipart/encrypted") == 0 ||
-		    (turns == 0 && is_inline_pgp(&e)))
+		if (strcmp(e.type, "multipart/encrypted") == 0)
 			r = open_pgp(job, &e, l);
 		else if (is_pkcs7(&e))
 			r = open_cms(job, &e, l);

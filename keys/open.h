@@ -45,4 +45,11 @@ void open_report(struct job *job, struct tlv_view whole);
 LL_MUST enum ll_result open_walk(struct job *job, struct tlv_view whole,
     uint64_t signature);
 
+/* Steps through the armored messages in a text (*at starts at 0): what stands
+ * before the next one and, when there is one (true), the block itself. */
+bool open_inline_block(struct tlv_view text, size_t *at,
+    struct tlv_view *before_r, struct tlv_view *block_r);
+/* Nothing but white space. */
+bool open_is_blank(struct tlv_view v);
+
 #endif

@@ -1,10 +1,14 @@
 #include "keys/open.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "keys/clean.h"
 #include "keys/out.h"
+#include "keys/pgp.h"
+
+#define BLOCKS_MAX 10            /* armored messages in one text */
 
 struct walk {
 	struct job *job;
@@ -72,34 +76,108 @@ put_file(struct walk *w, const struct mime_entity *e, unsigned depth,
 }
 
 static enum ll_result
-put_text(struct walk *w, const struct mime_entity *e, bool html,
-    unsigned depth, uint64_t signature)
+put_words(struct walk *w, const struct mime_entity *e, struct tlv_view raw,
+    bool html, unsigned depth, uint64_t signature)
 {
-	struct tlv_out raw, utf8, plain;
+	struct tlv_out utf8, plain;
 	enum ll_result r;
 
 	w->texts++;
-	tlv_out_init(&raw, JOB_OPENED_MAX);
 	tlv_out_init(&utf8, JOB_OPENED_MAX);
 	tlv_out_init(&plain, JOB_OPENED_MAX);
-	mime_decode(e, &raw);
 	if (!w->told_charset && !mime_charset_known(e->charset) &&
 	    !utf8_valid((const char *)raw.data, raw.len)) {
 		open_warn(w->job, "Text in a character set that is not known "
 		    "here: some letters may be wrong.");
 		w->told_charset = true;
 	}
-	mime_utf8(e->charset, job_view(&raw), &utf8);
+	mime_utf8(e->charset, raw, &utf8);
 	if (html && utf8.err == LL_OK)
 		mime_html(job_view(&utf8), &plain);
-	r = raw.err != LL_OK ? raw.err : LL_OK;
-	if (r == LL_OK || r == LL_TOOBIG)
-		r = put_part(w, html ? PARSE_W_HTML : PARSE_W_TEXT, e,
-		    html && utf8.err == LL_OK ? &plain : &utf8, depth,
-		    signature);
-	tlv_out_finish(&raw);
+	r = put_part(w, html ? PARSE_W_HTML : PARSE_W_TEXT, e,
+	    html && utf8.err == LL_OK ? &plain : &utf8, depth, signature);
 	tlv_out_finish(&utf8);
 	tlv_out_finish(&plain);
+	return r;
+}
+
+/* A message of the old kind, opened; one inside that can't be is shown as it
+ * is, where all else that there is would be lost. */
+static enum ll_result
+put_block(struct walk *w, const struct mime_entity *e, struct tlv_view block,
+    unsigned depth, uint64_t signature)
+{
+	const struct tlv_view none = { NULL, 0 };
+	struct mime_entity text = *e;
+	struct tlv_out plain;
+	uint64_t number;
+	enum ll_result r;
+
+	r = pgp_open(w->job, block, none, &plain, &number);
+	if (r == LL_OK) {
+		if (utf8_valid((const char *)plain.data, plain.len))
+			snprintf(text.charset, sizeof text.charset, "utf-8");
+		r = put_words(w, &text, job_view(&plain), false, depth,
+		    number);
+	} else if (depth > 0 && r != LL_TOOBIG && r != LL_NOMEM) {
+		open_warn(w->job, w->job->words);
+		r = put_words(w, e, block, false, depth, signature);
+	}
+	tlv_out_finish(&plain);
+	return r;
+}
+
+/* Text with such messages in it, and what stands around them. */
+static enum ll_result
+put_blocks(struct walk *w, const struct mime_entity *e, struct tlv_view text,
+    unsigned depth, uint64_t signature)
+{
+	bool around = depth > 0, more = true;
+	struct tlv_view before, block;
+	enum ll_result r = LL_OK;
+	unsigned blocks = 0;
+	size_t at = 0;
+
+	while (r == LL_OK && more) {
+		more = blocks++ < BLOCKS_MAX && open_inline_block(text, &at,
+		    &before, &block);
+		if (!more) {
+			before.data = text.data + at;
+			before.len = text.len - at;
+		}
+		if (!open_is_blank(before)) {
+			around = true;
+			r = put_words(w, e, before, false, depth, signature);
+		}
+		if (r == LL_OK && more)
+			r = put_block(w, e, block, depth, signature);
+	}
+	if (around) {
+		open_warn(w->job, "Only a part of it was encrypted.");
+		tlv_put_u64(&w->job->result, PARSE_F_WEAK, 1);
+	}
+	return r;
+}
+
+static enum ll_result
+put_text(struct walk *w, const struct mime_entity *e, bool html,
+    unsigned depth, uint64_t signature)
+{
+	struct tlv_view before, block;
+	struct tlv_out raw;
+	enum ll_result r;
+	size_t at = 0;
+
+	tlv_out_init(&raw, JOB_OPENED_MAX);
+	mime_decode(e, &raw);
+	if (raw.err != LL_OK)
+		r = put_part(w, PARSE_W_FILE, e, &raw, depth, signature);
+	else if (!html && open_inline_block(job_view(&raw), &at, &before,
+	    &block))
+		r = put_blocks(w, e, job_view(&raw), depth, signature);
+	else
+		r = put_words(w, e, job_view(&raw), html, depth, signature);
+	tlv_out_finish(&raw);
 	return r;
 }
 

@@ -132,6 +132,68 @@ def test_pgp_from_gpg():
         assert signature(got, 1) is None
 
 
+def test_pgp_in_plain_text():
+    """Blocks of the old kind: their text is text, what is around them is not
+    theirs."""
+    made, private = own_pgp()
+    head = (DORA + "\r\n").encode()
+    with kit.Ring() as ring:
+        ring.key("Dora <dora@out.example>")
+        ring.gpg("--import", stdin=made.KEY)
+        peers = [(PGP, ring.public("dora@out.example"))]
+
+        def block(text, *how):
+            got = ring.gpg("-e", "-s", "-u", "dora@out.example", "--armor",
+                           "-r", "ada@in.example", *how, stdin=text).stdout
+            return got.replace(b"\n", b"\r\n")
+
+        def opened(mail, *what):
+            got = kit.open_mail(mail, private, peers)
+            assert got.result == kit.OK, got.words
+            assert [(p["WHAT"][0], got.outputs[n + 1].decode(),
+                     p["SIGNED"][0])
+                    for n, p in enumerate(got.all("PART"))] == list(what), \
+                (got.all("PART"), got.outputs)
+            return got
+        got = opened(head + block(b"Meet at nine.\n"),
+                     (1, "Meet at nine.\n", 1))
+        assert got.ENCRYPTED and not got.WEAK and not got.all("WARNING")
+        assert signature(got)["RESULT"] == [kit.OK]
+        like = "Note: to all\nFrom: eve\n\nContent-Type: text/html\n"
+        opened(head + block(like.encode()), (1, like, 1))
+        opened(head + block("Gr\u00fc\u00dfe\n".encode("latin-1")),
+               (1, "Gr\u00fc\u00dfe\n", 1))
+        got = opened(head + b"Hello,\r\n" + block(b"one") + b"\r\nand\r\n" +
+                     block(b"two") + b"-- \r\nfoot\r\n",
+                     (1, "Hello,\n", 0), (1, "one", 1), (1, "\n\nand\n", 0),
+                     (1, "two", 2), (1, "\n-- \nfoot\n", 0))
+        assert got.WEAK == 1 and "Only a part" in got.WARNING
+        strange = ring.key("Zoe <zoe@out.example>")
+        foreign = ring.gpg("-e", "--armor", "-r", strange,
+                           stdin=b"x").stdout.replace(b"\n", b"\r\n")
+        got = kit.open_mail(head + foreign, private, peers)
+        assert got.result == kit.NOTFOUND and not got.outputs
+        mixed = (DORA + "Content-Type: multipart/mixed; boundary=m\r\n\r\n"
+                 "--m\r\n\r\n").encode() + block(b"in") + \
+            b"\r\n--m\r\n\r\n" + foreign + b"\r\n--m--\r\n"
+        got = kit.open_mail(mixed, private, peers)
+        assert got.result == kit.OK and got.outputs[1] == b"in", got.outputs
+        assert b"BEGIN PGP MESSAGE" in got.outputs[2]
+        assert any("not encrypted to your" in w for w in got.all("WARNING"))
+        got = kit.open_mail(head + b"-----BEGIN PGP MESSAGE-----\r\n" * 1000,
+                            private, peers)
+        assert got.result == kit.AUTH and not got.outputs, got.words
+        # what the libraries dislike in a message goes into no log
+        loud = head + b"-----BEGIN PGP MESSAGE-----\r\n" + \
+            b"Loud: word\r\n" * 5000 + b"\r\nAAAA\r\n"
+        _, code, said = kit.raw(kit.keys_bytes(private) +
+                                kit.job_bytes(kit.OPEN, [], [loud]))
+        assert code == 0 and said == "", (code, said[:200])
+        many = head + b"x\r\n" + block(b"in") * 12
+        got = kit.open_mail(many, private, peers)
+        assert got.result == kit.OK and b"BEGIN" in got.outputs[12]
+
+
 def test_pgp_without_protection_is_refused():
     """Symmetrically encrypted data without MDC, made by hand."""
     from cryptography.hazmat.primitives.ciphers import (Cipher, algorithms,
