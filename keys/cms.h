@@ -24,6 +24,9 @@ STACK_OF(X509) *cms_certificates(struct tlv_view key);
 const char *cms_why_not(X509 *cert, const char *address, bool encrypt);
 /* True when the e-mail address (or one in "@domain") is in it. */
 bool cms_names(X509 *cert, const char *address);
+/* True when the owner's programs know that algorithm, as the certificate says
+ * (RFC 4262). */
+bool cms_capable(X509 *cert, int nid);
 /* SHA-256 of the certificate in hex. */
 void cms_fingerprint(X509 *cert, char hex[65]);
 /* HOLDER fields into o. */

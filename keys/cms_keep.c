@@ -76,9 +76,8 @@ cms_own(struct job *job, const struct cms_own **own_r)
 	return why;
 }
 
-/* What the owner's programs can do, as his certificate says (RFC 4262). */
-static bool
-capable(X509 *cert, int nid)
+bool
+cms_capable(X509 *cert, int nid)
 {
 	const ASN1_OCTET_STRING *value;
 	const unsigned char *p;
@@ -133,8 +132,8 @@ cms_recipient(struct job *job, struct tlv_view bytes,
 		return job_fail(job, LL_PROTO, "A recipient's certificate "
 		    "can't be read.");
 	k->who.why = cms_why_not(k->who.cert, NULL, true);
-	k->who.gcm = capable(k->who.cert, NID_aes_256_gcm);
-	k->who.oaep = capable(k->who.cert, NID_rsaesOaep);
+	k->who.gcm = cms_capable(k->who.cert, NID_aes_256_gcm);
+	k->who.oaep = cms_capable(k->who.cert, NID_rsaesOaep);
 	memcpy(k->hash, hash, sizeof hash);
 	kept_count++;
 	*who_r = &k->who;

@@ -220,15 +220,17 @@ void
 cms_put_facts(struct tlv_out *o, X509 *cert)
 {
 	EVP_PKEY *key = X509_get0_pubkey(cert);
-	char hex[65], name[60];
+	char hex[65], name[80];
 	const char *alg = key == NULL ? NULL :
 	    OBJ_nid2sn(EVP_PKEY_get_base_id(key));
 
 	cms_fingerprint(cert, hex);
-	snprintf(name, sizeof name, "%s-%d", alg == NULL ? "unknown" :
+	snprintf(name, sizeof name, "%s-%d, %s", alg == NULL ? "unknown" :
 	    strcmp(alg, "rsaEncryption") == 0 ? "RSA" :
 	    strcmp(alg, "id-ecPublicKey") == 0 ? "EC" : alg,
-	    key == NULL ? 0 : EVP_PKEY_get_bits(key));
+	    key == NULL ? 0 : EVP_PKEY_get_bits(key),
+	    cms_capable(cert, NID_aes_256_gcm) ? "AES-256-GCM" :
+	    "AES-256-CBC");
 	tlv_put_u64(o, PARSE_F_FORMAT, PARSE_SMIME);
 	tlv_put_text(o, PARSE_F_FINGERPRINT, hex);
 	tlv_put_text(o, PARSE_F_ALGORITHM, name);

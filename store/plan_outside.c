@@ -24,6 +24,7 @@ struct candidate {
 	uint64_t expires, confirmed, added;
 	enum key_source source;
 	bool trusted, changed, domain, house;
+	bool cbc;                /* cannot read AES-GCM */
 	unsigned amount;
 };
 
@@ -81,6 +82,7 @@ read_candidate(sqlite3_stmt *st, struct candidate *c)
 	c->added = db_u64(st, 7);
 	c->domain = db_text(st, 8)[0] == '@';
 	c->house = db_u64(st, 9) != 0;
+	c->cbc = strstr(db_text(st, 10), "AES-256-CBC") != NULL;
 	c->amount = route_amount(c->source, c->confirmed != 0, c->trusted);
 }
 
@@ -113,8 +115,8 @@ load_keys(struct outside *o)
 
 	r = db_query(o->s->db, &st, "SELECT format, fingerprint, expires,"
 	    " source, trusted, changed, confirmed, added, address, owner ="
-	    " zeroblob(16) FROM peer_keys WHERE address IN (lower(?1), ?2) AND"
-	    " owner IN (?3, zeroblob(16)) ORDER BY added, rowid LIMIT ?4",
+	    " zeroblob(16), algorithm FROM peer_keys WHERE address IN"
+	    " (lower(?1), ?2) AND owner IN (?3, zeroblob(16)) ORDER BY added, rowid LIMIT ?4",
 	    "ttdu", o->l->address, domain, &o->q->peer->user, KEYS_MAX);
 	if (r != LL_OK)
 		return r;
@@ -406,6 +408,8 @@ trust_of(struct outside *o, const struct candidate *c, size_t others)
 	    day);
 	if (c->trusted)
 		say(text, size, ", vouched for by an authority we trust");
+	if (c->cbc)
+		say(text, size, ", reads AES-256-CBC only");
 	if (c->confirmed != 0 && c->source != KEY_HAND && !c->house) {
 		day_text(c->confirmed, day);
 		say(text, size, ", confirmed by you on %s", day);

@@ -302,6 +302,10 @@ def test_smime_by_the_organisations_ca():
         certified(house, ada)
         row = planned(ada, words)["emil@out.example"]
         assert row["route"] == "smime", row
+        assert "CBC" not in row["trust"], row
+        ada.verb("key add --for hand@out.example", hand.public)
+        row = planned(ada, "--to hand@out.example")["hand@out.example"]
+        assert "reads AES-256-CBC only" in row["trust"], row
         ada.send(["emil@out.example"], "Sealed", "for Emil\n")
         raw = mail_of(house, b"application/pkcs7-mime")[0]
         own = house.admin("ca", "export").raw
@@ -310,7 +314,7 @@ def test_smime_by_the_organisations_ca():
         got = emil.open(raw, "openssl")
         assert got.good, got.said
         assert got.mail["Subject"] == "Sealed" and got.text() == "for Emil\n"
-        assert b"Sealed" not in raw
+        assert b"Sealed" not in raw and b"authEnveloped-data" in raw
 
 
 def revoked(ca, *names):
