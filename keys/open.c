@@ -163,6 +163,28 @@ open_cms(struct job *job, const struct mime_entity *e, struct layers *l)
 	return r;
 }
 
+bool
+open_is_sealed(const struct mime_entity *e)
+{
+	return strcmp(e->type, "multipart/encrypted") == 0 ||
+	    (is_pkcs7(e) && strcmp(e->smime, "certs-only") != 0);
+}
+
+enum ll_result
+open_sealed(struct job *job, const struct mime_entity *e,
+    struct tlv_out *plain_r, uint64_t *signed_r, bool *encrypted_r)
+{
+	struct layers l;
+	enum ll_result r;
+
+	memset(&l, 0, sizeof l);
+	r = is_pkcs7(e) ? open_cms(job, e, &l) : open_pgp(job, e, &l);
+	*plain_r = l.opened[0];
+	*signed_r = l.signature;
+	*encrypted_r = l.encrypted;
+	return r;
+}
+
 /* Encryption and signatures around the whole message, from outside. */
 static enum ll_result
 unwrap(struct job *job, struct layers *l)

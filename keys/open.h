@@ -28,6 +28,13 @@ void open_warn(struct job *job, const char *words);
 LL_MUST enum ll_result open_signed(struct job *job,
     const struct mime_entity *e, struct tlv_view *content_r,
     uint64_t *signed_r);
+/* An encrypted entity, or signed S/MIME with its content inside. */
+bool open_is_sealed(const struct mime_entity *e);
+/* Opens one.  plain is initialised here, on failure too; the caller finishes
+ * it.  *signed_r as above. */
+LL_MUST enum ll_result open_sealed(struct job *job,
+    const struct mime_entity *e, struct tlv_out *plain_r, uint64_t *signed_r,
+    bool *encrypted_r);
 #define FOUND_KEY_MAX 65536      /* larger keys are not passed on */
 
 /* Remembers a key or certificate that came with the message, the first

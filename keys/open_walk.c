@@ -19,6 +19,8 @@ struct walk {
 	unsigned inside;             /* messages inside messages */
 	bool html_is_file;           /* the same stands there as plain text */
 	unsigned texts;              /* shown so far */
+	unsigned sealed;             /* entities inside that were opened */
+	bool told_partly;
 };
 
 static enum ll_result walk(struct walk *w, struct tlv_view whole,
@@ -101,6 +103,16 @@ put_words(struct walk *w, const struct mime_entity *e, struct tlv_view raw,
 	return r;
 }
 
+static void
+tell_partly(struct walk *w)
+{
+	if (w->told_partly)
+		return;
+	open_warn(w->job, "Only a part of it was encrypted.");
+	tlv_put_u64(&w->job->result, PARSE_F_WEAK, 1);
+	w->told_partly = true;
+}
+
 /* A message of the old kind, opened; one inside that can't be is shown as it
  * is, where all else that there is would be lost. */
 static enum ll_result
@@ -152,10 +164,8 @@ put_blocks(struct walk *w, const struct mime_entity *e, struct tlv_view text,
 		if (r == LL_OK && more)
 			r = put_block(w, e, block, depth, signature);
 	}
-	if (around) {
-		open_warn(w->job, "Only a part of it was encrypted.");
-		tlv_put_u64(&w->job->result, PARSE_F_WEAK, 1);
-	}
+	if (around)
+		tell_partly(w);
 	return r;
 }
 
@@ -316,6 +326,36 @@ walk_signed(struct walk *w, const struct mime_entity *e, unsigned depth)
 	return r == LL_OK ? walk(w, content, depth + 1, signature) : r;
 }
 
+/* A part encrypted on its own, as in a message that was passed on whole.  What
+ * can't be opened is given as files, for all else would be lost with it. */
+static enum ll_result
+walk_sealed(struct walk *w, const struct mime_entity *e, unsigned depth,
+    uint64_t signature)
+{
+	struct tlv_out plain = { 0 };
+	enum ll_result r = LL_FULL;
+	bool encrypted = false;
+	uint64_t number;
+
+	if (w->sealed++ < OPEN_LAYERS_MAX)
+		r = open_sealed(w->job, e, &plain, &number, &encrypted);
+	if (r == LL_OK) {
+		if (encrypted)
+			tell_partly(w);
+		r = walk(w, job_view(&plain), depth + 1, number);
+		tlv_out_finish(&plain);
+		return r;
+	}
+	tlv_out_finish(&plain);
+	if (r == LL_TOOBIG || r == LL_NOMEM)
+		return r;
+	open_warn(w->job, "A part inside is encrypted on its own and could "
+	    "not be opened; it is given as files.");
+	return strncmp(e->type, "multipart/", 10) == 0 ?
+	    walk_parts(w, e, depth, signature) :
+	    put_file(w, e, depth, signature);
+}
+
 static enum ll_result
 walk(struct walk *w, struct tlv_view whole, unsigned depth,
     uint64_t signature)
@@ -332,9 +372,8 @@ walk(struct walk *w, struct tlv_view whole, unsigned depth,
 	}
 	if (strcmp(e.type, "multipart/signed") == 0)
 		return walk_signed(w, &e, depth);
-	if (strcmp(e.type, "multipart/encrypted") == 0)
-		open_warn(w->job, "A part inside is encrypted on its own; it "
-		    "is given as files.");
+	if (open_is_sealed(&e))
+		return walk_sealed(w, &e, depth, signature);
 	if (strncmp(e.type, "multipart/", 10) == 0)
 		return walk_parts(w, &e, depth, signature);
 	if (strcmp(e.type, "message/rfc822") == 0)

@@ -194,6 +194,56 @@ def test_pgp_in_plain_text():
         assert got.result == kit.OK and b"BEGIN" in got.outputs[12]
 
 
+def test_encrypted_parts_inside():
+    """As in a message passed on whole, or with a list's footer below."""
+    made, private = own_pgp()
+    with kit.Ring() as ring, kit.Authority() as ca:
+        cert, smime = own_smime(ca)
+        ring.key("Dora <dora@out.example>")
+        ring.gpg("--import", stdin=made.KEY)
+        peers = [(PGP, ring.public("dora@out.example"))]
+        inner = wrap_pgp(ring.gpg("-e", "-s", "-u", "dora@out.example",
+                                  "--armor", "-r", "ada@in.example",
+                                  stdin=INNER).stdout)
+        foot = b"\r\n--m\r\n\r\nfoot\r\n--m--\r\n"
+        head = (DORA + "Content-Type: multipart/mixed; boundary=m\r\n\r\n"
+                "--m\r\n").encode()
+        entity = inner[inner.index(b"Content-Type: multipart/enc"):]
+
+        def texts(mail, key):
+            got = kit.open_mail(mail, key, peers, ("CA", ca.read("ca.pem")))
+            assert got.result == kit.OK, got.words
+            return got, [(got.outputs[n + 1].decode(), p["SIGNED"][0])
+                         for n, p in enumerate(got.all("PART"))
+                         if p["WHAT"] == [1]]
+        got, found = texts(head + entity + foot, private)
+        assert found == [("Meet at nine.\n", 1), ("foot", 0)], found
+        assert got.WEAK == 1 and "Only a part" in got.WARNING
+        passed = head + b"\r\nlook:\r\n--m\r\nContent-Type: message/rfc82" \
+            b"2\r\n\r\n" + inner + b"\r\n--m--\r\n"
+        got, found = texts(passed, private)
+        assert found == [("look:", 0), ("Meet at nine.\n", 1)], found
+        got, found = texts(head + entity + foot, smime)
+        assert found[-1] == ("foot", 0), found
+        assert "could not be opened" in got.WARNING
+        assert any(b"BEGIN PGP MESSAGE" in o for o in got.outputs.values())
+        sealed = kit.openssl("cms", "-encrypt", "-aes-256-gcm", "-recip",
+                             ca.path("ada.pem"), stdin=INNER).stdout
+        sealed = sealed[sealed.index(b"Content-"):].replace(b"\r", b"")
+        got, found = texts(head + sealed.replace(b"\n", b"\r\n") + foot,
+                           smime)
+        assert found == [("Meet at nine.\n", 0), ("foot", 0)], found
+        deep = entity
+        for _ in range(10):
+            deep = wrap_pgp(ring.gpg("-e", "--armor", "-r", "ada@in.example",
+                                     stdin=b"Content-Type: multipart/mixed; b"
+                                     b"oundary=m\n\n--m\n" + deep +
+                                     b"\n--m--\n").stdout, "")
+        got = kit.open_mail(DORA.encode() + deep, private, peers)
+        assert got.result == kit.OK, got.words
+        assert any("could not" in w for w in got.all("WARNING"))
+
+
 def test_pgp_without_protection_is_refused():
     """Symmetrically encrypted data without MDC, made by hand."""
     from cryptography.hazmat.primitives.ciphers import (Cipher, algorithms,
