@@ -110,6 +110,7 @@ read_signatures(struct opened *o, struct tlv_view v, const char *from,
 		(void)snprintf(s->words, sizeof s->words, "%s", words);
 		(void)snprintf(s->fingerprint, sizeof s->fingerprint, "%s",
 		    text_of(nest, PARSE_F_FINGERPRINT));
+		s->created = number_of(nest, PARSE_F_CREATED);
 		read_holder(nest, from, s);
 		s->trusted = is_trusted(s, peers, peer_count);
 	}
@@ -185,6 +186,8 @@ opened_parse(struct opened *o, const char *from,
 	o->encrypted = text_of(v, PARSE_F_ENCRYPTED);
 	o->subject = text_of(v, PARSE_F_SUBJECT);
 	o->from = text_of(v, PARSE_F_FROM);
+	o->to = text_of(v, PARSE_F_TO);
+	o->cc = text_of(v, PARSE_F_CC);
 	o->reply_to = text_of(v, PARSE_F_REPLY_TO);
 	o->protected = number_of(v, PARSE_F_PROTECTED) == 1;
 	o->weak = number_of(v, PARSE_F_WEAK) == 1;
@@ -319,5 +322,5 @@ opened_finish(struct opened *o)
 	free(o->signatures);
 	tlv_out_finish(&o->answer);
 	memset(o, 0, sizeof *o);
-	o->encrypted = o->subject = o->from = o->reply_to = "";
+	o->encrypted = o->subject = o->from = o->to = o->cc = o->reply_to = "";
 }

@@ -32,6 +32,7 @@ struct opened_signature {
 	char fingerprint[129];
 	char holder[321];            /* the sender's address when it is among
 	                                the key's, else the key's first */
+	uint64_t created;            /* as the signer says; 0: not said */
 	bool trusted;                /* the key was checked by somebody, or its
 	                                path ends at a CA of ours */
 };
@@ -68,7 +69,8 @@ struct opened {
 	                                there is one file, the mail itself */
 	char words[OPENED_WORDS];    /* and a sentence for it */
 	const char *encrypted;       /* how; "": it was not */
-	const char *subject, *from, *reply_to;  /* "" for none */
+	/* as written, "" for none */
+	const char *subject, *from, *to, *cc, *reply_to;
 	bool protected;              /* these come from inside */
 	bool weak;                   /* changes on the way would not show */
 	const char *warnings[OPENED_WARNINGS_MAX];

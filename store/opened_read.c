@@ -466,6 +466,7 @@ opened_read(struct desk *k, const struct mail *m, struct opened *o_r)
 
 	memset(o_r, 0, sizeof *o_r);
 	o_r->encrypted = o_r->subject = o_r->from = o_r->reply_to = "";
+	o_r->to = o_r->cc = "";
 	if (raw == 0)
 		return LL_NOTFOUND;
 	r = run(k, m, &kept, &s, &o_r->answer, &broke);

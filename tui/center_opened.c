@@ -17,6 +17,7 @@
 #include "store/opened.h"
 
 #define SENTENCE 900
+#define LATE_SECS (2 * 86400)    /* between signing and arriving */
 
 void
 center_opened_finish(struct center_opened *m)
@@ -189,6 +190,31 @@ say_signature(const struct opened *o, const char *from,
 	return r == LL_OK ? say_parts(o, &m->mail) : r;
 }
 
+/* A signature says neither when it was sent nor to whom: an old message, or
+ * one meant for somebody else, can be passed on as if it were new. */
+static enum ll_result
+say_doubts(const struct center *c, const struct opened *o,
+    struct center_message *m)
+{
+	const struct opened_signature *s = o->signatures;
+	char day[CENTER_TIME_TEXT];
+	enum ll_result r = LL_OK;
+
+	if (o->signature_count != 1 || s->result)
+		return LL_OK;
+	if (s->created && s->created + LATE_SECS < m->row.time) {
+		center_time_text(s->created, day);
+		r = note(&m->mail, "It was signed on %.10s, long before it "
+		    "came.", day);
+	}
+	if (r == LL_OK && o->protected && (*o->to || *o->cc) &&
+	    !strcasestr(o->to, center_self(c)->email) &&
+	    !strcasestr(o->cc, center_self(c)->email))
+		r = note(&m->mail, "What was signed is addressed to %.300s, "
+		    "not to you.", *o->to ? o->to : o->cc);
+	return r;
+}
+
 /* --- the text --- */
 
 static enum ll_result
@@ -330,28 +356,36 @@ fill_files(const struct opened *o, const struct id *message,
 
 /* That a key could not be looked at or kept is no reason not to show a mail;
  * the next unread one brings it again. */
-static void
-keep_found(struct center *c, const struct opened *o, const char *from)
+static enum ll_result
+keep_found(struct center *c, const struct opened *o, const char *from,
+    struct center_opened *m)
 {
 	const struct opened_found *f;
 	struct inspection seen;
 	struct tlv_out authorities;
+	bool changed = false;
 	enum ll_result r;
+	uint64_t flags;
 	size_t i;
 
 	if (o->found_count == 0)
-		return;
+		return LL_OK;
 	r = keyring_authorities(c->desk, &authorities);
 	for (i = 0; r == LL_OK && i < o->found_count; i++) {
 		f = &o->found[i];
+		flags = 0;
 		if (keyring_inspect(c->desk, from, f->key, f->len,
-		    &authorities, &seen) == LL_OK)
-			(void)!keyring_add(c->desk, from, &seen, f->source ==
-			    PARSE_S_SIGNER ? KEY_SIGNED_MAIL : KEY_AUTOCRYPT,
-			    NULL);
+		    &authorities, &seen) == LL_OK &&
+		    keyring_add(c->desk, from, &seen, f->source ==
+		    PARSE_S_SIGNER ? KEY_SIGNED_MAIL : KEY_AUTOCRYPT,
+		    &flags) == LL_OK)
+			changed = changed || (flags & PEERKEY_CHANGED);
 		inspect_finish(&seen);
 	}
 	tlv_out_finish(&authorities);
+	return changed ? note(m, "A key came with it that is not the one "
+	    "known of %s: it is not used before you confirm it (key list "
+	    "--for %s).", from, from) : LL_OK;
 }
 
 /* --- the whole --- */
@@ -378,6 +412,8 @@ fill_opened(struct center *c, const struct opened *o, const char *from,
 	}
 	for (i = 0; r == LL_OK && i < o->warning_count; i++)
 		r = add_note(s, o->warnings[i]);
+	if (r == LL_OK)
+		r = say_doubts(c, o, m);
 	if (r == LL_OK && *o->reply_to && !is_address(o->reply_to, from)) {
 		bare_address(o->reply_to, address, sizeof address);
 		r = note(s, "It asks for answers to %s; an answer from here "
@@ -386,7 +422,7 @@ fill_opened(struct center *c, const struct opened *o, const char *from,
 	if (r == LL_OK)
 		r = fill_text(o, m);
 	if (r == LL_OK && m->row.unread)
-		keep_found(c, o, from);
+		r = keep_found(c, o, from, s);
 	return r;
 }
 

@@ -109,11 +109,11 @@ def seal(d, plain, signers=(), sender=DORA, subject="...", **fields):
     return keykit.wrap(got, head)
 
 
-def signed(d, person, text, head="Content-Type: text/plain\r\n"):
+def signed(d, print_, text, *how):
     """A multipart/signed entity."""
-    inner = (head + "\r\n" + text + "\r\n").encode()
+    inner = ("Content-Type: text/plain\r\n\r\n" + text + "\r\n").encode()
     sig = d.world.ring.gpg("--armor", "-b", "--digest-algo", "SHA256", "-u",
-                           person.fingerprint, stdin=inner).stdout
+                           print_, *how, stdin=inner).stdout
     return (b'Content-Type: multipart/signed; protocol="application/pgp-sig'
             b'nature"; micalg=pgp-sha256; boundary=s\r\n\r\n--s\r\n' +
             inner + b"\r\n--s\r\nContent-Type: application/pgp-signature"
@@ -178,7 +178,7 @@ def test_signatures_that_do_not_cover_all():
         d.trust(d.dora)
         eve = d.world.person("eve@bad.example")
         # a footer below what was signed
-        part = signed(d, d.dora, "Meet at nine.")
+        part = signed(d, d.dora.fingerprint, "Meet at nine.")
         got = not_valid(d.show(seal(d, mixed(
             part, (TEXT + "Pay eve 1000.").encode()))), "only a part")
         assert got["signature"]["parts"] == "1 of 2", got
@@ -258,6 +258,27 @@ def test_signatures_of_somebody_else():
             TEXT.replace("utf-8", 'utf-8; hp="cipher"')
         not_valid(d.show(seal(d, inside + "Hi", (d.dora,))),
                   "another sender")
+
+
+def test_what_was_passed_on():
+    """A genuine message, but an old one, or one that was meant for others."""
+    with desk() as d:
+        d.trust(d.dora)
+        inside = "Subject: Yes\r\nFrom: dora@out.example\r\nTo: {}\r\n" + \
+            TEXT.replace("utf-8", 'utf-8; hp="cipher"') + "Yes, do it."
+        got = d.show(seal(d, inside.format("Ada <ada@house.example>"),
+                          (d.dora,)))
+        assert got["signature"]["valid"] and not got["notes"], got
+        got = d.show(seal(d, inside.format("carol@out.example"), (d.dora,)))
+        assert any("not to you" in n for n in got["notes"]), got
+        old = d.world.ring.key("Frank <frank@out.example>", "ed25519", "cv25519",
+                               "0", "--faked-system-time",
+                               "20250101T000000")
+        d.ada.ssh("key add --for frank@out.example", stdin=d.world.ring.public(old))
+        got = d.show(seal(d, signed(d, old, "Yes", "--faked-system-time",
+                                    "20260301T000000"),
+                          sender="frank@out.example"))
+        assert any("signed on 2026-03-01" in n for n in got["notes"]), got
 
 
 def test_keys_that_came_along_and_answers():
