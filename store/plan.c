@@ -338,7 +338,7 @@ put_line(struct store *s, struct request *q, const struct plan *p,
 	const bool known = l->known[0] != '\0';
 	const char *trust = l->trust;
 	struct msg *m = q->reply;
-	char key[80], why[350] = "", reason[400];
+	char key[80], why[350] = "", reason[sizeof l->reason + sizeof why];
 	enum ll_result r = LL_OK;
 
 	msg_begin(m, F_RECIPIENT);
