@@ -81,8 +81,14 @@ seal_box_open(const uint8_t pk[crypto_box_PUBLICKEYBYTES],
 	if (crypto_box_seal_open(plain.data, sealed, len, pk, sk) != 0 ||
 	    !derive_equal(plain.data, want.data, head))
 		r = LL_AUTH;
-	else if (payload > 0)
-		r = secret_copy(payload_r, plain.data + head, payload);
+	if (r == LL_OK && payload > 0) {
+		/* guarded memory is dear: the payload stays where it is */
+		memmove(plain.data, plain.data + head, payload);
+		sodium_memzero(plain.data + payload, head);
+		*payload_r = plain;
+		payload_r->len = payload;
+		plain = (struct secret)SECRET_NONE;
+	}
 out:
 	tlv_out_finish(&want);
 	secret_finish(&plain);
