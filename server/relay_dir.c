@@ -11,13 +11,13 @@
 
 struct relay_dir {
 	int fd;
-	const struct job_world *world;
+	struct job_world *world;
 	void (*ended)(void *arg, struct relay_job *job);
 	void *arg;
 };
 
 enum ll_result
-dir_open(const char *path, const struct job_world *world,
+dir_open(const char *path, struct job_world *world,
     void (*ended)(void *arg, struct relay_job *job), void *arg,
     struct relay_dir **d_r)
 {

@@ -12,7 +12,7 @@ struct relay_dir;
 /* ended gets each job with its outcome.  LL_USAGE when the directory cannot
  * be opened. */
 LL_MUST enum ll_result dir_open(const char *path,
-    const struct job_world *world,
+    struct job_world *world,
     void (*ended)(void *arg, struct relay_job *job), void *arg,
     struct relay_dir **d_r);
 /* NULL is fine. */

@@ -183,7 +183,7 @@ open_mail(const struct job_world *w, struct relay_job *job)
 }
 
 void
-job_open(const struct job_world *w, struct relay_job *job, bool crlf,
+job_open(struct job_world *w, struct relay_job *job, bool crlf,
     void (*ready)(void *arg, struct relay_job *job, enum ll_result r),
     void *arg)
 {
@@ -195,7 +195,7 @@ job_open(const struct job_world *w, struct relay_job *job, bool crlf,
 	job->crlf = crlf;
 	job->outcome = 0;
 	job->why = "the queue row cannot be opened";
-	r = queue_row_open(w->root, row_of(job), &job->opened);
+	r = queue_row_open(&w->keys, row_of(job), &job->opened);
 	if (r == LL_OK)
 		r = clean_address(job->opened.to, address, &job->why);
 	job->mail.from = w->mail.mail_from;

@@ -36,7 +36,7 @@ struct relay_job {
 /* What opening a row takes. */
 struct job_world {
 	struct relay_store *store;
-	const struct secret *root;
+	struct queue_keys keys;
 	struct mail_settings mail;
 };
 
@@ -53,7 +53,7 @@ const char *job_domain(const struct relay_job *job);
 /* Opens the row and makes mail ready to be sent; a finished mail is asked of
  * the store.  ready is called once, maybe before this returns: with LL_OK, or
  * with the outcome set (job_fail). */
-void job_open(const struct job_world *w, struct relay_job *job, bool crlf,
+void job_open(struct job_world *w, struct relay_job *job, bool crlf,
     void (*ready)(void *arg, struct relay_job *job, enum ll_result r),
     void *arg);
 /* Wipes what job_open made. */

@@ -176,40 +176,71 @@ read_payload(struct tlv_view row, struct queue_row *q)
 	return read_notice(v, row, &q->notice);
 }
 
+void
+queue_keys_init(struct queue_keys *k, const struct secret *root)
+{
+	memset(k, 0, sizeof(*k));
+	k->root = root;
+	k->sk = (struct secret)SECRET_NONE;
+}
+
+void
+queue_keys_finish(struct queue_keys *k)
+{
+	secret_finish(&k->sk);
+	k->day = 0;
+}
+
+static enum ll_result
+day_key(struct queue_keys *k, struct tlv_view row, const uint8_t *pk)
+{
+	uint64_t day = view_u64(row, F_QUEUE_DAY);
+	struct seal_context ctx = context(NULL, day);
+	const uint8_t *p;
+	size_t len;
+	enum ll_result r;
+
+	if (k->sk.data != NULL && k->day == day &&
+	    memcmp(k->pk, pk, sizeof(k->pk)) == 0)
+		return LL_OK;
+	queue_keys_finish(k);
+	p = view_bytes(row, F_WRAP, &len);
+	if (p == NULL)
+		return LL_PROTO;
+	r = seal_open_secret(k->root->data, &ctx, p, len, &k->sk);
+	if (r == LL_OK && k->sk.len != crypto_box_SECRETKEYBYTES)
+		r = LL_PROTO;
+	if (r != LL_OK) {
+		queue_keys_finish(k);
+		return r;
+	}
+	k->day = day;
+	memcpy(k->pk, pk, sizeof(k->pk));
+	return LL_OK;
+}
+
 enum ll_result
-queue_row_open(const struct secret *root, struct tlv_view row,
+queue_row_open(struct queue_keys *keys, struct tlv_view row,
     struct queue_row *q_r)
 {
 	struct seal_context ctx;
-	struct secret sk = SECRET_NONE;
 	const uint8_t *p, *pk = view_hash(row, F_QUEUE_PK);
-	uint64_t day = view_u64(row, F_QUEUE_DAY);
 	struct id id;
 	size_t len;
 	enum ll_result r;
 
 	memset(q_r, 0, sizeof(*q_r));
 	q_r->payload = (struct secret)SECRET_NONE;
-	p = view_bytes(row, F_WRAP, &len);
-	if (pk == NULL || p == NULL || !view_id(row, F_QUEUE_ID, &id))
+	if (pk == NULL || !view_id(row, F_QUEUE_ID, &id))
 		return LL_PROTO;
-	ctx = context(NULL, day);
-	r = seal_open_secret(root->data, &ctx, p, len, &sk);
+	r = day_key(keys, row, pk);
 	if (r != LL_OK)
 		return r;
-	if (sk.len != crypto_box_SECRETKEYBYTES) {
-		r = LL_PROTO;
-		goto out;
-	}
-	ctx = context(&id, day);
+	ctx = context(&id, keys->day);
 	p = view_bytes(row, F_PAYLOAD, &len);
 	r = p == NULL ? LL_PROTO :
-	    seal_box_open(pk, sk.data, &ctx, p, len, &q_r->payload);
-	if (r == LL_OK)
-		r = read_payload(row, q_r);
-out:
-	secret_finish(&sk);
-	return r;
+	    seal_box_open(pk, keys->sk.data, &ctx, p, len, &q_r->payload);
+	return r == LL_OK ? read_payload(row, q_r) : r;
 }
 
 void

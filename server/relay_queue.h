@@ -31,11 +31,23 @@ struct queue_row {
 	struct queue_mail mail;
 };
 
+/* The key that opened the last row; rows of one day come together. */
+struct queue_keys {
+	const struct secret *root;
+	uint64_t day;
+	uint8_t pk[32];
+	struct secret sk;
+};
+void queue_keys_init(struct queue_keys *k, const struct secret *root);
+/* Wipes. */
+void queue_keys_finish(struct queue_keys *k);
+
 /* Opens the payload of one leased row; queue_row_finish it, also on failure.
  * LL_AUTH when the row was not sealed for this relay, LL_PROTO when its
  * content makes no sense. */
-LL_MUST enum ll_result queue_row_open(const struct secret *root,
+LL_MUST enum ll_result queue_row_open(struct queue_keys *keys,
     struct tlv_view row, struct queue_row *q_r);
+/* Wipes. */
 void queue_row_finish(struct queue_row *q);
 
 #endif

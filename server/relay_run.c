@@ -386,7 +386,7 @@ fill_worlds(struct relay_run *x)
 	const char *at = strchr(x->set.mail.mail_from, '@');
 
 	x->job.store = x->set.store;
-	x->job.root = x->set.root;
+	queue_keys_init(&x->job.keys, x->set.root);
 	x->job.mail = x->set.mail;
 	x->world.loop = x->set.loop;
 	x->world.pool = x->set.pool;
@@ -446,6 +446,7 @@ run_close(struct relay_run *x)
 	while (x->jobs != NULL)
 		drop_job(x, x->jobs);
 	dir_close(x->dir);
+	queue_keys_finish(&x->job.keys);
 	loop_timer_remove(x->set.loop, x->timer);
 	free(x);
 }

@@ -13,7 +13,7 @@
 #define CONNECT_MS 20000
 #define TALK_MS 60000              /* a reply, or progress with the data */
 #define END_MS 300000              /* the reply to the final dot */
-#define PIECE_ROOM (2 * SEAL_CHUNK + 16)
+#define PIECE_ROOM (2 * SEAL_CHUNK + 16)   /* less than half of the wire's */
 
 enum step {
 	GREETING, HELLO, OLD_HELLO, BEGIN_TLS, IN_TLS, LOGIN, LOGIN_USER,
@@ -299,7 +299,8 @@ send_data(struct relay_smtp *c)
 			return;
 		} else {
 			put_stuffed(c, p, len);
-			wire_flush(c->wire);
+			if (wire_room(c->wire) < PIECE_ROOM)
+				wire_flush(c->wire);
 		}
 	}
 	go_on(c);

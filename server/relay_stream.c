@@ -18,7 +18,9 @@ struct relay_stream {
 	uint8_t *data;             /* instead of fd */
 	size_t data_len, data_at;
 	bool ended, was_cr, at_line;
-	uint8_t sealed[SEAL_CHUNK_OUT], plain[SEAL_CHUNK];
+	/* of a whole chunk, or of the mail when that is smaller */
+	uint8_t *sealed, *plain;
+	size_t plain_room, sealed_room;
 };
 
 /* Reads as much as room, less only at the end. */
@@ -58,6 +60,12 @@ relay_stream_open(const struct queue_mail *m, const uint8_t *data, size_t len,
 	s->at_line = true;
 	memcpy(s->hash, m->hash, sizeof(s->hash));
 	crypto_hash_sha256_init(&s->sha);
+	s->plain_room = m->bytes < SEAL_CHUNK ? (size_t)m->bytes : SEAL_CHUNK;
+	s->sealed_room = s->plain_room + SEAL_CHUNK_OUT - SEAL_CHUNK;
+	s->plain = malloc(s->plain_room + 1);
+	s->sealed = malloc(s->sealed_room);
+	if (s->plain == NULL || s->sealed == NULL)
+		goto out;
 	if (data != NULL) {
 		s->data = malloc(len + 1);
 		if (s->data == NULL)
@@ -88,6 +96,10 @@ relay_stream_close(struct relay_stream *s)
 	if (s->fd >= 0)
 		close(s->fd);
 	free(s->data);
+	if (s->plain != NULL)
+		sodium_memzero(s->plain, s->plain_room);
+	free(s->plain);
+	free(s->sealed);
 	sodium_memzero(s, sizeof(*s));
 	free(s);
 }
@@ -131,7 +143,7 @@ relay_stream_next(struct relay_stream *s, const uint8_t **p_r, size_t *len_r)
 	*len_r = 0;
 	if (s->ended)
 		return check_end(s);
-	r = take(s, s->sealed, sizeof(s->sealed), &n);
+	r = take(s, s->sealed, s->sealed_room, &n);
 	if (r != LL_OK)
 		return r;
 	r = seal_stream_pull(&s->seal, s->sealed, n, s->plain, len_r, &final);

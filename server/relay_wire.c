@@ -60,6 +60,7 @@ wire_trust_create(const char *ca, struct wire_trust **t_r)
 	(void)SSL_CTX_set_mode(t->ctx, SSL_MODE_ENABLE_PARTIAL_WRITE |
 	    SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
 	(void)SSL_CTX_set_session_cache_mode(t->ctx, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_read_ahead(t->ctx, 1);
 	if (ok)
 		ok = ca[0] == '\0' ?
 		    SSL_CTX_set_default_verify_paths(t->ctx) == 1 :
@@ -416,10 +417,12 @@ give_lines(struct relay_wire *w)
 static void
 read_some(struct relay_wire *w)
 {
+	size_t room;
 	ssize_t n;
 
 	while (wire_is_open(w)) {
-		n = get(w, w->in + w->in_len, sizeof(w->in) - w->in_len);
+		room = sizeof(w->in) - w->in_len;
+		n = get(w, w->in + w->in_len, room);
 		if (n < 0) {
 			fail(w, "the connection was closed");
 			return;
@@ -428,6 +431,10 @@ read_some(struct relay_wire *w)
 			return;
 		w->in_len += (size_t)n;
 		give_lines(w);
+		/* what is left in the socket wakes the loop again */
+		if ((size_t)n < room && (w->ssl == NULL ||
+		    SSL_has_pending(w->ssl) == 0))
+			return;
 	}
 }
 
@@ -485,7 +492,6 @@ wire_put(struct relay_wire *w, const void *p, size_t len)
 	w->out_len += len;
 	if (wire_room(w) < WIRE_OUT_MAX / 2)
 		w->was_full = true;
-	watch(w);
 }
 
 static void

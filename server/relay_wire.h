@@ -18,7 +18,7 @@
 #include "store/loop.h"
 
 #define WIRE_LINE_MAX 2048         /* bytes of a reply's line */
-#define WIRE_OUT_MAX 262144        /* bytes that may wait to be written */
+#define WIRE_OUT_MAX 294912        /* bytes that may wait to be written */
 #define WIRE_WORDS 300
 #define WIRE_TLSA_MAX 8
 #define WIRE_TLSA_BYTES 1024
@@ -85,8 +85,8 @@ void wire_start_tls(struct relay_wire *w, struct wire_trust *trust,
 void wire_close(struct relay_wire *w);
 bool wire_is_open(const struct relay_wire *w);
 
-/* Bytes to be written; at most wire_room of them.  secret: they are wiped once
- * they went. */
+/* Bytes to be written by the next wire_flush; at most wire_room of them.  They
+ * are wiped once they went. */
 void wire_put(struct relay_wire *w, const void *p, size_t len);
 size_t wire_room(const struct relay_wire *w);
 /* Bytes written since it was opened: progress. */
