@@ -63,6 +63,11 @@ fuzz:
 OBJS_load = tests/bench/load.o $(OBJS_daemon) server/enrol.o \
   server/enrol_answer.o
 
+# a mail server that keeps nothing
+$(B)/tests/bench/tlssink: $(B)/tests/bench/tlssink.o
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< -lssl -lcrypto -lpthread
+
 .PHONY: bench
 $(B)/tests/bench/load: $(addprefix $(B)/,$(OBJS_load)) $(B)/store.a $(B)/keys.a
 	$(call say,LD,$@)
@@ -76,5 +81,5 @@ $(B)/tests/bench/bare: $(B)/tests/bench/bare.o
 bench:
 	@contrib/deps.sh build test bench
 	@$(MAKE) --no-print-directory -j$(JOBS) programs $(B)/tests/bench/load \
-	  $(B)/tests/bench/bare
+	  $(B)/tests/bench/bare $(B)/tests/bench/tlssink
 	@tests/bench/bench.py $(MEASURES)

@@ -199,6 +199,7 @@ static void
 test_queue_row(void **state)
 {
 	struct secret root, other;
+	struct queue_keys keys, strange;
 	struct queue_row q;
 	struct id id;
 	struct msg *m;
@@ -206,10 +207,12 @@ test_queue_row(void **state)
 	(void)state;
 	assert_int_equal(secret_random(&root, 32), LL_OK);
 	assert_int_equal(secret_random(&other, 32), LL_OK);
+	queue_keys_init(&keys, &root);
+	queue_keys_init(&strange, &other);
 	id_random(&id);
 	m = leased_row(&root, &id, 20780, "Bob@partner.example",
 	    "ada@clinic.example");
-	assert_int_equal(queue_row_open(&root, msg_view(m), &q), LL_OK);
+	assert_int_equal(queue_row_open(&keys, msg_view(m), &q), LL_OK);
 	assert_false(q.is_mail);
 	assert_string_equal(q.to, "bob@partner.example");
 	assert_string_equal(q.notice.to, "bob@partner.example");
@@ -218,21 +221,23 @@ test_queue_row(void **state)
 	assert_int_equal(q.notice.expires, 77);
 	assert_string_equal(q.notice.mail_id, "m@x.example");
 	queue_row_finish(&q);
-	assert_int_equal(queue_row_open(&other, msg_view(m), &q), LL_AUTH);
+	assert_int_equal(queue_row_open(&strange, msg_view(m), &q), LL_AUTH);
 	queue_row_finish(&q);
 	msg_destroy(m);
 	/* sealed for somebody else than the row says */
 	m = leased_row(&root, &id, 20780, "carol@partner.example",
 	    "ada@clinic.example");
-	assert_int_equal(queue_row_open(&root, msg_view(m), &q), LL_PROTO);
+	assert_int_equal(queue_row_open(&keys, msg_view(m), &q), LL_PROTO);
 	queue_row_finish(&q);
 	msg_destroy(m);
 	/* in another's name than the message's author */
 	m = leased_row(&root, &id, 20780, "bob@partner.example",
 	    "eve@clinic.example");
-	assert_int_equal(queue_row_open(&root, msg_view(m), &q), LL_PROTO);
+	assert_int_equal(queue_row_open(&keys, msg_view(m), &q), LL_PROTO);
 	queue_row_finish(&q);
 	msg_destroy(m);
+	queue_keys_finish(&keys);
+	queue_keys_finish(&strange);
 	secret_finish(&root);
 	secret_finish(&other);
 }
@@ -261,7 +266,7 @@ test_directory(void **state)
 	assert_non_null(mkdtemp(path));
 	assert_int_equal(secret_random(&root, 32), LL_OK);
 	memset(&world, 0, sizeof(world));
-	world.root = &root;
+	queue_keys_init(&world.keys, &root);
 	world.mail = settings;
 	assert_int_equal(dir_open("/nowhere/at/all", &world, keep_ended,
 	    &ended, &d), LL_USAGE);
@@ -294,6 +299,7 @@ test_directory(void **state)
 	job_destroy(job);
 	msg_destroy(m);
 	dir_close(d);
+	queue_keys_finish(&world.keys);
 	secret_finish(&root);
 }
 
