@@ -334,6 +334,9 @@ expire_deliveries(struct store *s, uint64_t now, const struct id *message)
 		place = QUEUE_WAITS;
 		if (r == LL_OK && route_is_mail(d.route))
 			r = queue_place(s, now, &d, &place);
+		/* the relay will say what has become of it */
+		if (r == LL_OK && place == QUEUE_LEASED)
+			continue;
 		if (r == LL_OK)
 			r = delivery_shred(s, &d, LINK_EXPIRED);
 		/* who read it has read it, and what is out is out: these

@@ -327,7 +327,8 @@ put_off(struct store *s, struct request *q, const struct row *w,
 	uint64_t wait = schedule[w->attempts < last ? w->attempts : last];
 	enum ll_result r;
 
-	if (q->now + wait >= w->created + GIVE_UP_SECS)
+	if (q->now + wait >= w->created + GIVE_UP_SECS ||
+	    (d->expires > 0 && d->expires <= q->now))
 		return give_up(s, q, w, d, detail);
 	r = db_run(s->db, "UPDATE queue SET attempts = attempts + 1, next ="
 	    " ?2, leased = 0, last_error = ?3 WHERE queue = ?1", "dit",

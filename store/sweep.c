@@ -124,9 +124,10 @@ sweep_start(struct store *s)
 {
 	enum ll_result r;
 
-	r = loop_timer(s->loop, 0, on_house, s, NULL);
+	/* what the relay had is back before anything expires */
+	r = loop_timer(s->loop, 0, on_relay_gone, s, NULL);
 	if (r == LL_OK)
-		r = loop_timer(s->loop, 0, on_relay_gone, s, NULL);
+		r = loop_timer(s->loop, 0, on_house, s, NULL);
 	if (r == LL_OK)
 		arm(s, 0);
 	return r;

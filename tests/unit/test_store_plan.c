@@ -339,6 +339,56 @@ domains_and_tls(void **state)
 	assert_int_equal(l.route, ROUTE_INTERNAL);
 }
 
+/* The same key from two sides is one, and the better word for it counts. */
+static void
+known_twice(void **state)
+{
+	struct line l;
+
+	(void)state;
+	openpgp("gus@g.example", F("AC1"), KEY_AUTOCRYPT);
+	assert_int_equal(route_to("gus@g.example", CLASS_NORMAL),
+	    ROUTE_PORTAL_MUC);
+	kit_add_key(local, &(struct kit_key){ "gus@g.example", F("ac1"),
+	    PARSE_OPENPGP, 0, 0, 0 });
+	plan(&ada, "gus@g.example", 0, CLASS_CONFIDENTIAL, &l);
+	assert_int_equal(l.route, ROUTE_OPENPGP);
+	assert_int_equal(l.keys, 1);
+	assert_non_null(strstr(l.trust, "given by the administration"));
+	/* found once more by less: neither its origin nor its end suffers */
+	openpgp("hal@g.example", F("AC2"), KEY_HAND);
+	kit_add_key(ada.worker, &(struct kit_key){ "hal@g.example", F("AC2"),
+	    PARSE_OPENPGP, KEY_WKD, (uint64_t)time(NULL) + 86400, 0 });
+	plan(&ada, "hal@g.example", 0, CLASS_CONFIDENTIAL, &l);
+	assert_int_equal(l.route, ROUTE_OPENPGP);
+	assert_non_null(strstr(l.trust, "given by you"));
+	assert_non_null(strstr(l.trust, "good until 2"));
+}
+
+static void
+a_domains_certificate(void **state)
+{
+	struct line l;
+
+	(void)state;
+	kit_add_key(local, &(struct kit_key){ "@gate.example", F("AD1"),
+	    PARSE_SMIME, 0, 0, 0 });
+	plan(&bob, "x@gate.example", 0, CLASS_NORMAL, &l);
+	assert_int_equal(l.route, ROUTE_PORTAL_MUC);
+	assert_non_null(strstr(l.reason, "not by domain encryption: you have "
+	    "no certificate"));
+	certify(&bob, "bob1", 0);
+	plan(&bob, "x@gate.example", 0, CLASS_CONFIDENTIAL, &l);
+	assert_int_equal(l.route, ROUTE_DOMAIN);
+	assert_int_equal(l.keys, 1);
+	/* of both formats one is taken */
+	kit_add_key(local, &(struct kit_key){ "@gate.example", F("AD2"),
+	    PARSE_OPENPGP, 0, 0, 0 });
+	plan(&bob, "x@gate.example", 0, CLASS_CONFIDENTIAL, &l);
+	assert_int_equal(l.keys, 1);
+	assert_non_null(strstr(l.trust, "certificate " F("AD1")));
+}
+
 /* What the relay found out of a domain. */
 static void
 found_tls(const char *address, const char *domain, const char *data)
@@ -392,6 +442,8 @@ main(void)
 		cmocka_unit_test(an_ended_key),
 		cmocka_unit_test(smime_wants_two_certificates),
 		cmocka_unit_test(domains_and_tls),
+		cmocka_unit_test(known_twice),
+		cmocka_unit_test(a_domains_certificate),
 		cmocka_unit_test(domains_that_publish),
 	};
 
