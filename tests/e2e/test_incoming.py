@@ -4,7 +4,7 @@ signature judged; and what hostile senders try.
     ada's keys are made at enrolment; gpg, gpgsm and openssl write to her
     through a real Postfix with letterlock-intake.
 """
-# limit: 300
+# limit: 420
 import contextlib
 import os
 import threading
