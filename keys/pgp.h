@@ -27,6 +27,7 @@ struct pgp_key {
 	uint32_t bits;
 	uint64_t created, expires;   /* expires 0: never */
 	const char *why;             /* a sentence, NULL: good */
+	bool revoked;                /* by its owner, as a whole */
 };
 
 /* A context with the house's rules; NULL when memory is short. */

@@ -142,6 +142,8 @@ inspect_one(struct job *job, struct tlv_view key, const char *address,
 	}
 	pgp_put_facts(o, &k);
 	put_holders(o, k.primary);
+	if (k.revoked)
+		tlv_put_u64(o, PARSE_F_REVOKED, 1);
 	r = k.why != NULL ? job_fail(job, LL_DENIED, "%s", k.why) :
 	    pgp_put_key(o, k.primary, PARSE_F_KEY,
 	    RNP_KEY_EXPORT_PUBLIC);

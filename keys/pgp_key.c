@@ -278,6 +278,8 @@ pgp_key_examine(struct pgp_key *k, const char *address)
 	    &k->bits);
 	if (rnp_key_get_creation(k->primary, &stamp) == RNP_SUCCESS)
 		k->created = stamp;
+	if (rnp_key_is_revoked(k->primary, &k->revoked) != RNP_SUCCESS)
+		k->revoked = false;
 	till = valid_till(k->primary);
 	if (!is_strong)
 		k->why = "It is too weak: DSA, ElGamal and RSA below 2,048 "

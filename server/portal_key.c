@@ -345,7 +345,8 @@ inspect(struct request *q, const struct piece *p, struct inspection *i_r)
 	return r;
 }
 
-/* Of several keys in one file those count that are for this address. */
+/* Of several keys in one file those count that are for this address, and
+ * those that were taken back. */
 static enum ll_result
 hand_in(struct request *q, const struct inspection *i)
 {
@@ -361,6 +362,12 @@ hand_in(struct request *q, const struct inspection *i)
 	msg_put_bytes(m, F_TOKEN, k->opened.token, HASH_BYTES);
 	for (n = 0; n < i->count; n++) {
 		one = &i->keys[n];
+		if (one->revoked && one->fingerprint[0] != '\0') {
+			msg_begin(m, F_ROW);
+			msg_put_text(m, F_FINGERPRINT, one->fingerprint);
+			msg_put_u64(m, F_FLAGS, PEERKEY_REVOKED);
+			msg_end(m);
+		}
 		if (one->result != LL_OK || one->key == NULL)
 			continue;
 		msg_begin(m, F_ROW);
@@ -385,21 +392,22 @@ static enum ll_result
 take(struct request *q, const struct piece *p)
 {
 	struct key_form *k = q->key;
+	bool good = false, revoked = false;
 	struct inspection i;
 	enum ll_result r;
-	size_t n = 0;
+	size_t n;
 
 	r = inspect(q, p, &i);
-	while (r == LL_OK && n < i.count && i.keys[n].result != LL_OK)
-		n++;
-	if (r == LL_OK && n == i.count) {
-		r = LL_DENIED;
-		snprintf(k->words, sizeof(k->words), "%s", i.keys[0].words);
-	} else if (r == LL_OK) {
-		r = hand_in(q, &i);
-	} else {
-		snprintf(k->words, sizeof(k->words), "%s", i.words);
+	for (n = 0; r == LL_OK && n < i.count; n++) {
+		good |= i.keys[n].result == LL_OK;
+		revoked |= i.keys[n].revoked;
 	}
+	snprintf(k->words, sizeof(k->words), "%s", r == LL_OK && !good ?
+	    i.keys[0].words : i.words);
+	if (r == LL_OK && (good || revoked))
+		r = hand_in(q, &i);
+	if (r == LL_OK && !good)
+		r = LL_DENIED;
 	inspect_finish(&i);
 	return r;
 }

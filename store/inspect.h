@@ -29,7 +29,8 @@ struct inspected {
 	uint64_t bits, created;
 	uint64_t expires;            /* 0: never */
 	bool trusted;                /* certificate with a chain to a CA */
-	bool revoked;                /* and that CA's CRL names it */
+	bool revoked;                /* a CA's CRL names it, or its owner
+	                                took it back */
 	uint8_t *key;                /* as it is kept; NULL unless good */
 	size_t key_len;
 };

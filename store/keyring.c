@@ -111,12 +111,45 @@ put_key(struct msg *m, const struct inspected *key, enum key_source source)
 	msg_end(m);
 }
 
+static void
+put_revoked(struct msg *m, const struct inspected *key,
+    enum key_source source)
+{
+	msg_begin(m, F_ROW);
+	msg_put_text(m, F_FINGERPRINT, key->fingerprint);
+	msg_put_u64(m, F_KEY_SOURCE, source);
+	msg_put_u64(m, F_FLAGS, PEERKEY_REVOKED);
+	msg_end(m);
+}
+
+/* Those that are good; then the ones that were taken back, so that what comes
+ * in their place is still seen as a change. */
+static size_t
+put_rows(struct msg *m, const struct inspection *i, enum key_source source,
+    size_t *good_r)
+{
+	size_t n, revoked = 0;
+
+	*good_r = 0;
+	for (n = 0; n < i->count; n++)
+		if (i->keys[n].result == LL_OK && i->keys[n].key) {
+			put_key(m, &i->keys[n], source);
+			(*good_r)++;
+		}
+	for (n = 0; n < i->count; n++)
+		if (i->keys[n].revoked && *i->keys[n].fingerprint) {
+			put_revoked(m, &i->keys[n], source);
+			revoked++;
+		}
+	return *good_r + revoked;
+}
+
 enum ll_result
 keyring_add(struct desk *k, const char *address, const struct inspection *i,
     enum key_source source, uint64_t *flags_r)
 {
 	struct msg *m, *reply;
-	size_t n, good = 0;
+	size_t good;
 	enum ll_result r;
 
 	if (flags_r)
@@ -125,12 +158,7 @@ keyring_add(struct desk *k, const char *address, const struct inspection *i,
 	if (r)
 		return r;
 	msg_put_text(m, F_ADDRESS, address);
-	for (n = 0; n < i->count; n++)
-		if (i->keys[n].result == LL_OK && i->keys[n].key) {
-			put_key(m, &i->keys[n], source);
-			good++;
-		}
-	if (good == 0) {
+	if (put_rows(m, i, source, &good) == 0) {
 		msg_destroy(m);
 		return LL_NOTFOUND;
 	}
@@ -140,5 +168,5 @@ keyring_add(struct desk *k, const char *address, const struct inspection *i,
 	if (flags_r)
 		*flags_r = view_u64(msg_view(reply), F_FLAGS);
 	msg_destroy(reply);
-	return LL_OK;
+	return good > 0 ? LL_OK : LL_NOTFOUND;
 }

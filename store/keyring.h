@@ -31,6 +31,7 @@ LL_MUST enum ll_result keyring_inspect(struct desk *k, const char *address,
 /* Keeps those keys of i that are good (result LL_OK) for address; they were
  * found together, so none is a change of another.  *flags_r (may be NULL) has
  * PEERKEY_CHANGED when they are not used before someone confirms them.
+ * A key that its owner or its CA took back goes, if this user has it.
  * LL_NOTFOUND when none is good. */
 LL_MUST enum ll_result keyring_add(struct desk *k, const char *address,
     const struct inspection *i, enum key_source source, uint64_t *flags_r);

@@ -97,6 +97,8 @@ enum key_source {
 #define PEERKEY_CHANGED 2u       /* another key of that address stood before:
                                     not used until someone confirms */
 #define PEERKEY_HOUSE 4u         /* the administration's, not one's own */
+#define PEERKEY_REVOKED 8u       /* to the store: its owner or its CA took it
+                                    back, so it goes wherever one has it */
 /* FLAGS of a CA. */
 /* FLAGS of MAILKEY_PUT: brought along, beside the one made for the vault. */
 #define MAILKEY_IMPORTED 1u

@@ -154,6 +154,20 @@ is_change(struct store *s, uint64_t now, const struct id *owner,
 	return r;
 }
 
+/* Who brings the word does not matter: it is signed by the key itself, or by
+ * its CA. */
+static enum ll_result
+drop_revoked(struct store *s, uint64_t now, const struct id *owner,
+    const char *address, const char *fingerprint)
+{
+	enum ll_result r;
+
+	r = db_run(s->db, "DELETE FROM peer_keys WHERE owner = ?1 AND"
+	    " fingerprint = ?2", "dt", owner, fingerprint);
+	return r != LL_OK || db_changes(s->db) == 0 ? r : record(s, now,
+	    EVENT_PEER_KEY_GONE, owner, "revoked", address, fingerprint);
+}
+
 enum ll_result
 peerkey_keep(struct store *s, uint64_t now, const struct id *owner,
     const char *address, struct tlv_view v, enum key_source source,
@@ -164,6 +178,11 @@ peerkey_keep(struct store *s, uint64_t now, const struct id *owner,
 	enum ll_result r;
 	bool changed;
 
+	if (fingerprint[0] != '\0' && (view_u64(v, F_FLAGS) &
+	    PEERKEY_REVOKED) != 0) {
+		*flags_r = 0;
+		return drop_revoked(s, now, owner, address, fingerprint);
+	}
 	if ((format != PARSE_OPENPGP && format != PARSE_SMIME) ||
 	    fingerprint[0] == '\0' || !view_has(v, F_PUBLIC))
 		return LL_USAGE;

@@ -18,7 +18,9 @@ LL_MUST enum ll_result peerkey_address(const char *typed, char out_r[321],
  * KEY_EXPIRES FLAGS) for an owner and an address that peerkey_address made.
  * It is a change when another usable key stands there among the first `before`
  * rows (peerkey_last) and source is nobody's own hand.  *flags_r: PEERKEY_*.
- * LL_USAGE: fields are missing; LL_FULL: too many keys of that address. */
+ * With PEERKEY_REVOKED among FLAGS it goes, under whatever address the owner
+ * has it; only FINGERPRINT is asked for then.  LL_USAGE: fields are missing;
+ * LL_FULL: too many keys of that address. */
 LL_MUST enum ll_result peerkey_keep(struct store *s, uint64_t now,
     const struct id *owner, const char *address, struct tlv_view v,
     enum key_source source, uint64_t before, uint64_t *flags_r);

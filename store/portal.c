@@ -304,8 +304,9 @@ keep_key(struct store *s, struct request *q, struct delivery *d,
 		    before, &f);
 	if (r == LL_OK)
 		*flags |= f;
-	return r == LL_OK ? delivery_record(s, q->now, d, EVENT_PEER_KEY, 0,
-	    view_text(v, F_FINGERPRINT)) : r;
+	return r == LL_OK ? delivery_record(s, q->now, d,
+	    view_u64(v, F_FLAGS) & PEERKEY_REVOKED ? EVENT_PEER_KEY_GONE :
+	    EVENT_PEER_KEY, 0, view_text(v, F_FINGERPRINT)) : r;
 }
 
 enum ll_result

@@ -310,6 +310,52 @@ def test_a_changed_key_waits():
         assert plan(ada, address)[address]["route"] == "openpgp"
 
 
+def revoked(person):
+    """Their key, taken back by their own hand."""
+    ring = person.world.ring
+    path = os.path.join(ring.dir, "openpgp-revocs.d",
+                        person.fingerprint + ".rev")
+    with open(path, encoding="ascii") as f:
+        text = f.read().replace("\n:-----BEGIN", "\n-----BEGIN")
+    ring.gpg("--import", stdin=text.encode())
+    return ring.public(person.fingerprint)
+
+
+def test_a_revoked_key_goes():
+    with World() as w:
+        address = "carol@adv.example"
+        first, second = w.person(address), w.person(address, "nistp256")
+        w.domain("adv.example", "openpgpkey")
+        w.put(address, first.public)
+        ada = w.start()
+        assert plan(ada, address)[address]["route"] == "openpgp"
+        # a revocation that is not its own changes nothing
+        taken_back = revoked(first)
+        spoilt = bytearray(taken_back)
+        at = taken_back.index(first.public[:40]) + len(first.public[:40])
+        where = next(n for n in range(at, len(spoilt))
+                     if spoilt[:n + 1] != first.public[:n + 1])
+        spoilt[where + 60] ^= 1
+        w.put(address, bytes(spoilt))
+        older(w.house, 90000)
+        ada.login()
+        plan(ada, address)
+        time.sleep(1)
+        assert plan(ada, address)[address]["route"] == "openpgp"
+        w.put(address, taken_back + second.public)
+        older(w.house, 90000)
+        ada.login()
+        ll.until(lambda: not any(
+            k["fingerprint"].lower() == first.fingerprint.lower()
+            for k in keys_of(ada, address)) if plan(ada, address) else None,
+            20, "the revoked key's end")
+        key, = keys_of(ada, address)
+        assert key["fingerprint"].lower() == second.fingerprint.lower(), key
+        # what came in its place is a change all the same
+        assert key["changed"], key
+        assert plan(ada, address)[address]["route"] == "portal-muc"
+
+
 def test_keyservers():
     for scheme, path in (
             ("hkps", "/pks/lookup?op=get&options=mr&search="

@@ -5,6 +5,7 @@ import os
 
 import keykit
 import ll
+from test_find import revoked
 from test_portal import Sent, complaints, content_width, emulate, picture
 
 CAROL = "carol@out.example"
@@ -119,6 +120,19 @@ def test_another_key_waits_for_the_sender():
         assert page.code == 200
         give(page, file=first.public)
         assert page.code == 429 and "hour" in alarm(page), page.page.text
+
+
+def test_a_revoked_key_is_taken_back():
+    with Sent() as s, keykit.Pgp() as world:
+        carol = world.person(CAROL)
+        page = s.opened()
+        give(page, file=carol.public)
+        assert len(keys_of(s.ada)) == 1
+        give(page, file=revoked(carol))
+        assert page.code == 422 and "revoked" in alarm(page), page.page.text
+        assert not keys_of(s.ada)
+        events = [e["event"] for e in s.ada.status(s.id, CAROL)["events"]]
+        assert events[-1] == "peer-key-gone", events
 
 
 def test_a_certificate():
