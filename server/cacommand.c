@@ -13,6 +13,7 @@
 #include "store/jsonout.h"
 #include "store/kind.h"
 
+#define ANY_GENERATION UINT64_MAX
 #define CONFIRM_HEX 8            /* digits of a fingerprint that will do */
 
 /* What one run has open, and what it says when it fails. */
@@ -182,9 +183,11 @@ find_user(struct run *run, const char *user, struct msg **list_r,
 	return LL_NOTFOUND;
 }
 
-/* The newest key with a request: an imported one came with its certificate. */
+/* The vault's key with a request: an imported one came with its certificate,
+ * and one of an earlier vault is lost. */
 static bool
-find_request(const struct msg *keys, struct tlv_view *row_r)
+find_request(const struct msg *keys, uint64_t generation,
+    struct tlv_view *row_r)
 {
 	const uint8_t *public, *cert;
 	size_t at = 0, len, cert_len;
@@ -193,6 +196,8 @@ find_request(const struct msg *keys, struct tlv_view *row_r)
 		public = view_bytes(*row_r, F_PUBLIC, &len);
 		cert = view_bytes(*row_r, F_CERTIFICATE, &cert_len);
 		if (view_u64(*row_r, F_FORMAT) == PARSE_SMIME &&
+		    (generation == ANY_GENERATION ||
+		    view_u64(*row_r, F_GENERATION) == generation) &&
 		    public != NULL && !(cert != NULL && cert_len >= len &&
 		    memcmp(cert, public, len) == 0))
 			return true;
@@ -230,7 +235,7 @@ issue(struct run *run, const char *user, struct tlv_view account,
 	r = ask_plain(run, OP_MAILKEY_LIST, user, &keys);
 	if (r)
 		return r;
-	if (!find_request(keys, &key)) {
+	if (!find_request(keys, view_u64(account, F_GENERATION), &key)) {
 		(void)snprintf(run->why, sizeof(run->why), "%s has no S/MIME "
 		    "key yet: one is made when the mailbox is unlocked first",
 		    user);
@@ -288,7 +293,7 @@ end_certificate(struct run *run, const char *user)
 	enum ll_result r;
 
 	r = ask_plain(run, OP_MAILKEY_LIST, user, &keys);
-	if (r == LL_OK && find_request(keys, &key) &&
+	if (r == LL_OK && find_request(keys, ANY_GENERATION, &key) &&
 	    view_has(key, F_CERTIFICATE)) {
 		r = msg_create(MSG_REQUEST, OP_MAILKEY_CERT, &m);
 		if (r == LL_OK) {

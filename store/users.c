@@ -97,7 +97,7 @@ users_list(struct store *s, struct request *q)
 	enum ll_result r;
 
 	r = db_query(s->db, &st, "SELECT login, email, name, role, state,"
-	    " last_login FROM users ORDER BY login", "");
+	    " last_login, generation FROM users ORDER BY login", "");
 	if (r != LL_OK)
 		return r;
 	while ((r = db_next(s->db, st)) == LL_OK) {
@@ -108,6 +108,7 @@ users_list(struct store *s, struct request *q)
 		msg_put_u64(q->reply, F_ROLE, db_u64(st, 3));
 		msg_put_u64(q->reply, F_STATE, db_u64(st, 4));
 		msg_put_u64(q->reply, F_TIME, db_u64(st, 5));
+		msg_put_u64(q->reply, F_GENERATION, db_u64(st, 6));
 		msg_end(q->reply);
 	}
 	return r == LL_EOF ? LL_OK : r;

@@ -1,8 +1,10 @@
 """The organisation's CA and the keys of the house: the local command's ca and
 key verbs, checked with openssl and gpgsm."""
 # limit: 240
+import contextlib
 import json
 import os
+import sqlite3
 import stat
 
 import ll
@@ -32,8 +34,6 @@ def save(house, name, data):
 
 def keys_of(house, user):
     """MAILKEY rows as the store has them: certificates, DER."""
-    import contextlib
-    import sqlite3
     path = house.data + "/db/letterlock.db"
     with contextlib.closing(sqlite3.connect(
             f"file:{path}?immutable=1", uri=True)) as db:
@@ -106,6 +106,19 @@ def test_a_ca_from_beginning_to_end():
         rows = listed["authorities"]
         assert len(rows) == 1 and rows[0]["own"] and rows[0]["crl_until"]
         assert rows[0]["fingerprint"] == made["fingerprint"]
+
+
+def test_the_key_of_a_lost_vault_gets_no_certificate():
+    with ll.House(start=False) as house:
+        house.admin("ca", "init")
+        house.add_user("ada")
+        house.admin("ca", "issue", "ada")
+        path = house.data + "/db/letterlock.db"
+        with contextlib.closing(sqlite3.connect(path)) as db, db:
+            db.execute("UPDATE users SET generation = 2")
+        refused(house, 1, "no S/MIME key yet", "ca", "issue", "ada")
+        house.invite("bob")
+        refused(house, 1, "no S/MIME key yet", "ca", "issue", "bob")
 
 
 def test_gpgsm_takes_our_certificates():
