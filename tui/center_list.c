@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sodium.h>
 
 #include "keys/clean.h"
@@ -51,6 +52,17 @@ clean_or_none(const char *text, char **out_r)
 	return center_clean(text ? text : "", CLEAN_LINE, out_r);
 }
 
+/* A name that looks like an address, and is not the address, is there to be
+ * taken for it. */
+static const char *
+honest_name(const struct envelope *e)
+{
+	if (!e->from_name || (strchr(e->from_name, '@') &&
+	    strcasecmp(e->from_name, e->from ? e->from : "") != 0))
+		return "";
+	return e->from_name;
+}
+
 static enum ll_result
 row_fill(const struct mail_row *m, struct center_row *row_r)
 {
@@ -67,7 +79,7 @@ row_fill(const struct mail_row *m, struct center_row *row_r)
 	row_r->result = m->result;
 	r = clean_or_none(e->from, &row_r->from);
 	if (r == LL_OK)
-		r = clean_or_none(e->from_name, &row_r->from_name);
+		r = clean_or_none(honest_name(e), &row_r->from_name);
 	if (r == LL_OK)
 		r = clean_or_none(e->subject, &row_r->subject);
 	if (r == LL_OK)

@@ -248,6 +248,8 @@ def test_signatures_of_somebody_else():
                           "<eve@bad.example>"))
         assert got["signature"]["by"] == "eve@bad.example", got
         assert got["from"] == "eve@bad.example", got
+        text = d.ada.ssh("show " + got["id"]).out
+        assert "From: eve@bad.example\n" in text, text
         # two senders, and one inside that is not the one outside
         mail = seal(d, hi, (d.dora,))
         two = b"From: eve@bad.example\r\n" + mail
