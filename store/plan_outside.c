@@ -117,7 +117,8 @@ load_keys(struct outside *o)
 	    " source, trusted, changed, confirmed, added, address, owner ="
 	    " zeroblob(16), algorithm FROM peer_keys WHERE address IN"
 	    " (lower(?1), ?2) AND owner IN (?3, zeroblob(16)) ORDER BY added,"
-	    " rowid LIMIT ?4", "ttdu", o->l->address, domain, &o->q->peer->user, KEYS_MAX);
+	    " rowid LIMIT ?4", "ttdu", o->l->address, domain,
+	    &o->q->peer->user, KEYS_MAX);
 	if (r != LL_OK)
 		return r;
 	while ((r = db_next(o->s->db, st)) == LL_OK) {

@@ -10,8 +10,6 @@
 #include "tui/paste.h"
 #include "tui/wrap.h"
 
-#define SHOWN_LINES 6
-
 struct paste {
 	char title[120];
 	char text[600];
@@ -59,17 +57,17 @@ paste_title(const struct view *v, char *text, size_t room)
 	(void)snprintf(text, room, "%s", p->title);
 }
 
-/* Start of the last lines that are shown. */
+/* Start of the last so many lines. */
 static size_t
-tail(const struct paste *p)
+tail(const struct paste *p, int most)
 {
 	size_t at = p->len;
 	int lines = 0;
 
-	while (at > 0 && lines < SHOWN_LINES)
+	while (at > 0 && lines < most)
 		if (p->bytes[--at] == '\n' && at + 1 < p->len)
 			lines++;
-	return lines == SHOWN_LINES ? at + 1 : at;
+	return lines == most && at < p->len ? at + 1 : at;
 }
 
 static void
@@ -84,7 +82,7 @@ paste_draw(struct view *v)
 	    p->text) + 1;
 	(void)paint_format(y++, 2, width - 4, PAINT_BOLD, "%zu bytes so far "
 	    "(Ctrl-X: that is all, Esc: none of it)", p->len);
-	for (at = tail(p); at < p->len && y < below; at = end + 1) {
+	for (at = tail(p, below - y); at < p->len && y < below; at = end + 1) {
 		end = at + strcspn(p->bytes + at, "\n");
 		(void)paint_bytes(y++, 4, width - 5, PAINT_PLAIN,
 		    p->bytes + at, end - at);

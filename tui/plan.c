@@ -95,11 +95,25 @@ fill(struct plan *s)
 	view_dirty();
 }
 
+/* The cursor stays with its recipient; at first it is the first one. */
+static void
+stay(struct plan *s, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < s->lines.count; i++)
+		if (s->lines.rows[i].tag == (n == LINES_NONE ? 0 : n)) {
+			s->lines.at = i;
+			return;
+		}
+}
+
 /* Plans anew and shows that; the old plan stays when it fails. */
 static enum ll_result
 plan_anew(struct plan *s)
 {
 	struct center_plan p;
+	size_t n = lines_tag(&s->lines);
 	enum ll_result r = center_plan_look(view_center(), s->d, 0, &p);
 
 	if (r)
@@ -107,6 +121,7 @@ plan_anew(struct plan *s)
 	center_plan_finish(&s->p);
 	s->p = p;
 	fill(s);
+	stay(s, n);
 	return LL_OK;
 }
 
@@ -165,7 +180,7 @@ plan_again(struct plan *s)
 		view_fail("No new plan", r);
 		return;
 	}
-	s->lines.at = 0;
+	s->lines.at = s->lines.top = 0;
 	view_say("Something changed: look again before you send");
 }
 

@@ -245,6 +245,39 @@ def test_write_plan_send_undo():
         screen.wait_gone("7KQ4")
 
 
+def test_keys_and_a_changed_one():
+    for cols, rows in ((80, 24), (40, 12)):
+        with Cards(cols=cols, rows=rows) as screen:
+            screen.wait("Inbox")
+            screen.send("K").wait("carol@changed.example")
+            screen.wait("0123 4567 89AB")
+            screen.send("?").wait("confirm key")
+            screen.send("\x1b").wait("CHANGED")
+            # what is pasted is taken as it is, and ends by itself
+            screen.send("a").wait("Address:")
+            screen.send("bob@out.example\r").wait("bytes so far")
+            screen.send("\x1b[200~nothing\rof a key\r\x1b[201~")
+            screen.wait("of a key")
+            screen.send("\x18").wait("Not added")
+            screen.send("a").wait("Address:")
+            screen.send("@out.example\r").wait("bytes so far")
+            screen.send("-----BEGIN PGP\rxyz\r-----END PGP-----\r")
+            screen.wait("Added")
+            screen.send("a").wait("Address:")
+            screen.send("no address\r").wait("no address|address")
+            screen.send("\x1b").wait("Inbox")
+            screen.send("c").wait("Write")
+            screen.send("carol@changed.example\t\tHi\tText\x18")
+            screen.wait("Plan for 1 recipient")
+            screen.wait("WARNING: the OpenPGP key")
+            screen.send("C").wait("Confirm a changed key")
+            screen.wait("0123 4567 89AB")
+            screen.send("y").wait("Confirmed: it counts")
+            screen.send("L").wait("Not normal")
+            screen.send("K").wait("Keys of carol@changed")
+            screen.wait("checked by you")
+
+
 def test_locked():
     with Cards(role="locked") as screen:
         screen.wait("Passphrase:")
