@@ -164,6 +164,25 @@ inspect(struct run *run, const uint8_t *key, size_t len,
 	return r;
 }
 
+/* What an owner or a CA took back goes. */
+static size_t
+put_revoked(struct msg *m, const struct inspection *i)
+{
+	size_t n, count = 0;
+
+	for (n = 0; n < i->count; n++) {
+		if (!i->keys[n].revoked || i->keys[n].fingerprint[0] == '\0')
+			continue;
+		msg_begin(m, F_ROW);
+		msg_put_text(m, F_FINGERPRINT, i->keys[n].fingerprint);
+		msg_put_u64(m, F_KEY_SOURCE, KEY_HOUSE);
+		msg_put_u64(m, F_FLAGS, PEERKEY_REVOKED);
+		msg_end(m);
+		count++;
+	}
+	return count;
+}
+
 static enum ll_result
 keep(struct run *run, const struct inspection *i)
 {
@@ -191,9 +210,12 @@ keep(struct run *run, const struct inspection *i)
 		msg_end(m);
 		good++;
 	}
-	if (good > 0)
-		return ask(run, m, NULL);
-	msg_destroy(m);
+	if (put_revoked(m, i) + good > 0)
+		r = ask(run, m, NULL);
+	else
+		msg_destroy(m);
+	if (good > 0 || r != LL_OK)
+		return r;
 	(void)snprintf(run->why, sizeof(run->why), "not added for %s: %s",
 	    run->address, i->count > 0 && i->keys[0].words[0] != '\0' ?
 	    i->keys[0].words : "That is no key.");

@@ -356,6 +356,23 @@ def test_a_revoked_key_goes():
         assert plan(ada, address)[address]["route"] == "portal-muc"
 
 
+def test_a_revoked_key_of_the_house_goes():
+    with ll.House() as house, keykit.Pgp() as world:
+        address = "carol@adv.example"
+        carol = world.person(address)
+        path = os.path.join(house.base, "carol.asc")
+        for data, code, count in ((carol.public, 0, 1),
+                                  (revoked(carol), None, 0)):
+            with open(path, "wb") as f:
+                f.write(data)
+            done = house.admin("key", "add", "--for", address, path,
+                               check=False)
+            assert (done.code == 0) == (code == 0), (done.out, done.err)
+            assert code == 0 or "revoked" in done.err, done.err
+            keys = house.admin_json("key", "list")["keys"]
+            assert len(keys) == count, keys
+
+
 def test_keyservers():
     for scheme, path in (
             ("hkps", "/pks/lookup?op=get&options=mr&search="
