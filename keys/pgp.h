@@ -94,8 +94,10 @@ LL_MUST enum ll_result pgp_inspect(struct job *job);
  * armored text. */
 LL_MUST enum ll_result pgp_seal(struct job *job, const struct tlv_out *entity,
     struct out *out);
-/* The Autocrypt keydata (base64, one line) of the PRIVATE OpenPGP key. */
-LL_MUST enum ll_result pgp_autocrypt(struct job *job, struct tlv_out *text_r);
+/* The Autocrypt keydata (base64, one line) of the PRIVATE OpenPGP key; none
+ * when that key is not the address's own (the house's signs for others). */
+LL_MUST enum ll_result pgp_autocrypt(struct job *job, const char *address,
+    struct tlv_out *text_r);
 
 #define PGP_SIGNERS_MAX 8
 

@@ -1,7 +1,26 @@
 #include "keys/pgp.h"
 
+static bool
+is_of(rnp_key_handle_t key, const char *address)
+{
+	char *text = NULL, found[256];
+	size_t n = 0;
+	bool ours = false;
+
+	if (rnp_key_get_uid_count(key, &n) != RNP_SUCCESS)
+		return false;
+	while (n-- > 0 && !ours) {
+		if (rnp_key_get_uid_at(key, n, &text) != RNP_SUCCESS)
+			continue;
+		ours = pgp_uid_address(text, found, sizeof found) &&
+		    job_address_is(found, address);
+		rnp_buffer_destroy(text);
+	}
+	return ours;
+}
+
 enum ll_result
-pgp_autocrypt(struct job *job, struct tlv_out *text_r)
+pgp_autocrypt(struct job *job, const char *address, struct tlv_out *text_r)
 {
 	const struct pgp_signer *s;
 	rnp_output_t out = NULL;
@@ -10,7 +29,9 @@ pgp_autocrypt(struct job *job, struct tlv_out *text_r)
 	size_t len;
 
 	r = pgp_signer(job, &s);
-	if (r == LL_OK && rnp_output_to_memory(&out, PARSE_KEY_MAX) !=
+	if (r != LL_OK || !is_of(s->key, address))
+		return r;
+	if (rnp_output_to_memory(&out, PARSE_KEY_MAX) !=
 	    RNP_SUCCESS)
 		r = LL_NOMEM;
 	if (r == LL_OK && rnp_key_export_autocrypt(s->key, NULL, NULL, out,

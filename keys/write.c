@@ -22,10 +22,11 @@ put_outer(struct job *job, struct out *out, const char *subject,
 	tlv_out_init(&head, PARSE_JOB_MAX);
 	tlv_out_init(&key, PARSE_KEY_MAX);
 	r = write_head(job, &head, subject);
+	autocrypt = autocrypt && write_person(job, job_bytes(job_view(
+	    &job->fields), PARSE_F_FROM), &address, &name);
 	if (r == LL_OK && autocrypt)
-		r = pgp_autocrypt(job, &key);
-	if (r == LL_OK && key.len > 0 && write_person(job,
-	    job_bytes(job_view(&job->fields), PARSE_F_FROM), &address, &name)) {
+		r = pgp_autocrypt(job, address, &key);
+	if (r == LL_OK && key.len > 0) {
 		write_line(&head, "Autocrypt: addr=%s; prefer-encrypt=mutual;"
 		    "\r\n keydata=", address);
 		for (at = 0; at < key.len; at += 72)

@@ -47,8 +47,8 @@ struct service {
 	bool was_ready;
 };
 
-/* A letterlock-parse that runs for intake, or none. */
-#define PARSING_MAX 4
+/* A program that runs for intake (parsing.h), or none. */
+#define PARSING_MAX 6
 struct parsing {
 	struct house *house;
 	pid_t pid;                 /* 0: free */

@@ -11,6 +11,7 @@
 #include "server/intake_look.h"
 #include "server/intake_mark.h"
 #include "server/intake_part.h"
+#include "server/intake_submit.h"
 
 struct intake_out {
 	struct tlv_view sender;      /* in m->who */
@@ -299,29 +300,80 @@ put_draft(const struct intake_mail *m, const struct draft *d, struct msg *q)
 	return r;
 }
 
+/* *came_r: it came before, and this draft is not kept. */
+static enum ll_result
+keep_draft(struct intake_mail *m, size_t n, bool *came_r)
+{
+	const struct draft *d = &m->out->parts.drafts[n].d;
+	struct msg *q, *reply;
+	struct id kept;
+	enum ll_result r;
+
+	r = msg_create(MSG_REQUEST, OP_INTAKE_DRAFT, &q);
+	if (r != LL_OK)
+		return r;
+	r = put_identity(m, n, q);
+	if (r == LL_OK)
+		r = put_draft(m, d, q);
+	if (r != LL_OK) {
+		msg_destroy(q);
+		return r;
+	}
+	r = portal_store_ask(m->x->store, q, &reply);
+	if (r != LL_OK)
+		return r;
+	if (view_id(msg_view(reply), F_MESSAGE_ID, &kept) &&
+	    !id_equal(&kept, &d->id))
+		*came_r = true;
+	msg_destroy(reply);
+	return LL_OK;
+}
+
+/* All or none: a recipient whom no safe way leads to stops the whole mail,
+ * because its author hears of it now and by nothing else. */
+static enum ll_result
+send_all(struct intake_mail *m)
+{
+	struct intake_parts *p = &m->out->parts;
+	enum ll_result r = LL_OK;
+	size_t i;
+
+	pthread_mutex_lock(&m->x->submitting);
+	for (i = 0; r == LL_OK && i < p->count; i++)
+		r = intake_submit_plan(m, &p->drafts[i].d);
+	if (r == LL_DENIED)
+		for (i = 0; i < p->count; i++)
+			intake_submit_discard(m, &p->drafts[i].d);
+	for (i = 0; r == LL_OK && i < p->count; i++) {
+		r = intake_submit_send(m, &p->drafts[i].d);
+		if (r == LL_DENIED && i > 0)
+			r = LL_CONFLICT;
+		else if (r == LL_DENIED)
+			intake_submit_discard(m, &p->drafts[i].d);
+	}
+	pthread_mutex_unlock(&m->x->submitting);
+	/* what was not sent now is a draft of its author's: as if held */
+	if (r != LL_OK && r != LL_DENIED)
+		(void)fprintf(stderr, "letterlock-intake: a mail waits as a "
+		    "draft: %s\n", ll_result_text(r));
+	return r == LL_DENIED ? r : LL_OK;
+}
+
 enum ll_result
 intake_out_end(struct intake_mail *m)
 {
 	struct intake_out *o = m->out;
-	struct msg *q;
+	bool came = false;
 	enum ll_result r;
 	size_t i;
 
 	r = make_drafts(m);
 	if (r == LL_OK)
 		r = intake_parts_read(m, &o->parts);
-	for (i = 0; r == LL_OK && i < o->parts.count; i++) {
-		r = msg_create(MSG_REQUEST, OP_INTAKE_DRAFT, &q);
-		if (r != LL_OK)
-			break;
-		r = put_identity(m, i, q);
-		if (r == LL_OK)
-			r = put_draft(m, &o->parts.drafts[i].d, q);
-		if (r != LL_OK)
-			msg_destroy(q);
-		else
-			r = portal_store_ask(m->x->store, q, NULL);
-	}
+	for (i = 0; r == LL_OK && i < o->parts.count; i++)
+		r = keep_draft(m, i, &came);
+	if (r == LL_OK && !m->x->hold && !came)
+		r = send_all(m);
 	for (i = 0; r == LL_OK && i < m->to_count; i++)
 		m->to[i].taken = true;
 	return r;

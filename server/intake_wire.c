@@ -16,6 +16,7 @@ intake_wire_came(struct intake *x, struct msg *m)
 	pthread_mutex_lock(&x->lock);
 	if (x->wire_asked != 0 && msg_sequence(m) == x->wire_asked) {
 		x->wire = fd >= 0 ? fd : -2;
+		x->wire2 = msg_take_fd(m, 1);
 		x->wire_asked = 0;
 		pthread_cond_signal(&x->wire_came);
 	} else if (fd >= 0) {
@@ -26,7 +27,7 @@ intake_wire_came(struct intake *x, struct msg *m)
 
 /* Called with x->parsing held, so that one request is under way. */
 static enum ll_result
-ask_wire(struct intake *x, int *fd_r)
+ask_wire(struct intake *x, enum op op, int *fd_r, int *second_r)
 {
 	static uint32_t sequence;
 	struct timespec until;
@@ -34,7 +35,7 @@ ask_wire(struct intake *x, int *fd_r)
 	struct msg *m;
 	int waited = 0;
 
-	r = msg_create(MSG_REQUEST, OP_PARSER, &m);
+	r = msg_create(MSG_REQUEST, op, &m);
 	if (r != LL_OK)
 		return r;
 	(void)clock_gettime(CLOCK_MONOTONIC, &until);
@@ -50,9 +51,37 @@ ask_wire(struct intake *x, int *fd_r)
 		waited = pthread_cond_clockwait(&x->wire_came, &x->lock,
 		    CLOCK_MONOTONIC, &until);
 	*fd_r = x->wire;
+	*second_r = x->wire >= 0 ? x->wire2 : -1;
 	x->wire_asked = 0;
 	pthread_mutex_unlock(&x->lock);
 	return r == LL_OK && *fd_r < 0 ? LL_BUSY : r;
+}
+
+enum ll_result
+intake_wire_hand(struct intake *x, const struct tlv_out *keys,
+    struct parse_wire *w_r)
+{
+	enum ll_result r;
+	int none;
+
+	w_r->fd = -1;
+	w_r->timeout_ms = JOB_MS;
+	pthread_mutex_lock(&x->parsing);
+	r = ask_wire(x, OP_PARSER, &w_r->fd, &none);
+	pthread_mutex_unlock(&x->parsing);
+	return r != LL_OK ? r : parse_put(w_r, 'K',
+	    keys != NULL ? keys->data : NULL, keys != NULL ? keys->len : 0);
+}
+
+enum ll_result
+intake_wire_submitter(struct intake *x, int *agent_r, int *io_r)
+{
+	enum ll_result r;
+
+	pthread_mutex_lock(&x->parsing);
+	r = ask_wire(x, OP_SUBMITTER, agent_r, io_r);
+	pthread_mutex_unlock(&x->parsing);
+	return r == LL_OK && *io_r < 0 ? LL_BUSY : r;
 }
 
 enum ll_result
@@ -61,16 +90,9 @@ intake_wire_open(struct intake *x, const struct tlv_out *keys,
 {
 	enum ll_result r;
 
-	w_r->fd = -1;
-	w_r->timeout_ms = JOB_MS;
-	if (job->err != LL_OK)
-		return job->err;
-	pthread_mutex_lock(&x->parsing);
-	r = ask_wire(x, &w_r->fd);
-	pthread_mutex_unlock(&x->parsing);
+	r = intake_wire_hand(x, keys, w_r);
 	if (r == LL_OK)
-		r = parse_put(w_r, 'K', keys != NULL ? keys->data : NULL,
-		    keys != NULL ? keys->len : 0);
+		r = job->err;
 	if (r == LL_OK)
 		r = parse_put(w_r, 'J', job->data, job->len);
 	if (r == LL_OK)

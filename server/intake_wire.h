@@ -12,6 +12,13 @@
 #include "keys/tlv.h"
 #include "server/intake.h"
 
+/* A fresh letterlock-parse that has had its 'K' (keys; NULL: none). */
+LL_MUST enum ll_result intake_wire_hand(struct intake *x,
+    const struct tlv_out *keys, struct parse_wire *w_r);
+/* A fresh letterlock-tui exec: its agent channel, and its standard input,
+ * output and error in one; both are the caller's. */
+LL_MUST enum ll_result intake_wire_submitter(struct intake *x, int *agent_r,
+    int *io_r);
 /* Begins a job: keys is its 'K' (NULL: none); data item 0 begins, for the
  * caller to write (parse_put 'D'), to end ('E') and to read the answer of.
  * LL_BUSY when there is no parser to be had.  intake_wire_close in any case. */

@@ -373,6 +373,39 @@ run_remove(struct run *run, const char *print)
 	return run_rows(run, OP_PEERKEY_REMOVE, print, "removed");
 }
 
+/* --- the house's own --- */
+
+/* The OpenPGP key that intake signs with, for partners to know it by. */
+static enum ll_result
+run_export(struct run *run, const char *operand)
+{
+	struct msg *m, *reply = NULL;
+	const uint8_t *public = NULL;
+	struct tlv_view row;
+	size_t at = 0, len = 0;
+	enum ll_result r;
+
+	(void)operand;
+	r = msg_create(MSG_REQUEST, OP_MAILKEY_LIST, &m);
+	if (r == LL_OK)
+		r = ask(run, m, &reply);
+	if (r)
+		return r;
+	while (public == NULL && view_nest(msg_view(reply), F_ROW, &at, &row))
+		if (view_u64(row, F_FORMAT) == PARSE_OPENPGP)
+			public = view_bytes(row, F_PUBLIC, &len);
+	if (public == NULL) {
+		(void)snprintf(run->why, sizeof(run->why), "the house has no "
+		    "OpenPGP key yet: it is made with the first mail that it "
+		    "signs (intake_marked)");
+		r = LL_NOTFOUND;
+	} else if (fwrite(public, 1, len, stdout) != len) {
+		r = LL_IO;
+	}
+	msg_destroy(reply);
+	return r;
+}
+
 /* --- the table --- */
 
 static const struct {
@@ -384,6 +417,7 @@ static const struct {
 	{ "add", 0, 1, run_add, "key add --for ADDRESS|@DOMAIN [FILE|-]" },
 	{ "list", 0, 0, run_list, "key list [--for ADDRESS]" },
 	{ "remove", 1, 1, run_remove, "key remove FINGERPRINT" },
+	{ "export", 0, 0, run_export, "key export" },
 };
 
 #define ROWS (sizeof(rows) / sizeof(rows[0]))

@@ -1,12 +1,14 @@
 /*
  * letterlock-intake - a milter beside the mail server next door: mail to staff
- * that is encrypted, or answers a message of ours, is sealed and taken over.
+ * that is encrypted, or answers a message of ours, is sealed and taken over;
+ * mail that staff mark goes out as a message of theirs.
  *
  * A thread for each connection, as libmilter does it.  Holds no key of any
- * reader.  The mail server waits until the store has committed: what the store
- * cannot take now stays in the mail server's hands.  Mail is taken apart by
- * letterlock-parse only; letterlockd starts it on request, because a program
- * that reads mail of strangers shall be able to execute nothing.
+ * reader, only the organisation's own.  The mail server waits until the store
+ * has committed: what the store cannot take now stays in the mail server's
+ * hands.  Mail is taken apart by letterlock-parse only; letterlockd starts it
+ * on request, because a program that reads mail of strangers shall be able to
+ * execute nothing.
  */
 #include <errno.h>
 #include <poll.h>
@@ -20,6 +22,7 @@
 #include "keys/parse.h"
 #include "keys/sandbox.h"
 #include "server/exitcode.h"
+#include "server/intake_house.h"
 #include "server/intake_milter.h"
 #include "server/intake_wire.h"
 #include "store/loop.h"
@@ -83,7 +86,7 @@ from_daemon(struct intake *x, uint64_t *end_ms)
 	while ((r = next_message(x, &m)) == LL_OK) {
 		if (msg_op(m) == OP_NEW_STORE)
 			(void)take_channel(x, m);
-		else if (msg_op(m) == OP_PARSER)
+		else if (msg_op(m) == OP_PARSER || msg_op(m) == OP_SUBMITTER)
 			intake_wire_came(x, m);
 		else if (msg_op(m) == OP_STOP)
 			begin_end(x, end_ms, STOP_MS);
@@ -145,9 +148,14 @@ configure(struct intake *x, const char **why_r)
 	x->most = most < PARSE_DATA_MAX ? most : PARSE_DATA_MAX;
 	x->submits = strcmp(child_config(&x->child, "intake_marked"), "yes")
 	    == 0;
+	x->hold = strcmp(child_config(&x->child, "intake_hold"), "yes") == 0;
 	x->secure_to = child_config(&x->child, "secure_to");
 	x->secure_from = child_config(&x->child, "secure_from");
 	x->secure_rules = child_config(&x->child, "secure_rules");
+	*why_r = "the house's key is missing";
+	if (child_key(&x->child, LABEL_ROOT_INTAKE, &x->key) != LL_OK ||
+	    intake_house_begin(x) != LL_OK)
+		return LL_USAGE;
 	*why_r = "no store came on descriptor 3";
 	return take_channel(x, x->child.configure) ? LL_OK : LL_USAGE;
 }
@@ -176,6 +184,7 @@ main(void)
 	static struct intake x = {
 		.parsing = PTHREAD_MUTEX_INITIALIZER,
 		.lock = PTHREAD_MUTEX_INITIALIZER,
+		.submitting = PTHREAD_MUTEX_INITIALIZER,
 		.wire_came = PTHREAD_COND_INITIALIZER,
 	};
 	const char *why = "no configuration came on descriptor 3";

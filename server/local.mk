@@ -76,14 +76,15 @@ LIBS_fuzz_portal = $(LIBS_letterlock-portal)
 OBJS_mime = $(addprefix keys/,mime_read.o mime_charset.o mime_table.o \
   mime_text.o)
 OBJS_intake = $(addprefix server/,intake_bounce.o intake_look.o intake_mail.o \
-  intake_mark.o intake_milter.o intake_out.o intake_part.o intake_take.o \
+  intake_house.o intake_mark.o intake_milter.o intake_out.o intake_part.o intake_submit.o \
+  intake_take.o \
   intake_wire.o portal_store.o portal_upload.o) $(OBJS_mime)
 ifneq ($(wildcard /usr/include/libmilter/mfapi.h),)
 PROGRAMS += letterlock-intake
 endif
 OBJS_letterlock-intake = server/letterlock-intake.o server/child.o \
   $(OBJS_intake)
-LIBS_letterlock-intake = -lmilter
+LIBS_letterlock-intake = -lmilter -ljansson
 
 # one gate and one session per SSH connection
 OBJS_gate = $(addprefix server/,gate_auth.o gate_channel.o gate_hook.o \

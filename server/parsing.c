@@ -38,48 +38,67 @@ count(const struct house *h)
 }
 
 static enum ll_result
-start(struct house *h, size_t places, int *fd_r)
+watch(struct parsing *p, struct house *h)
 {
-	struct parsing *p = find(h, 0);
-	enum ll_result r;
-	int fds[2];
-
-	if (p == NULL || h->stopping || count(h) >= places)
-		return LL_BUSY;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0)
-		return LL_IO;
-	r = proc_spawn_wire(h->paths[PROC_PARSE], &h->owners[PROC_PARSE],
-	    fds[1], &p->pid);
-	(void)close(fds[1]);
-	if (r != LL_OK) {
-		p->pid = 0;
-		(void)close(fds[0]);
-		return r;
-	}
 	p->house = h;
 	if (loop_timer(h->loop, PARSING_MS, on_late, p, &p->timer) != LL_OK)
 		(void)kill(p->pid, SIGKILL);
-	*fd_r = fds[0];
 	return LL_OK;
+}
+
+/* fds_r: the wire's end, and for a submitter before it its agent channel's. */
+static enum ll_result
+start(struct house *h, enum proc what, size_t places, int fds_r[2])
+{
+	struct parsing *p = find(h, 0);
+	int wire[2], agent[2] = { -1, -1 };
+	enum ll_result r = LL_OK;
+
+	if (p == NULL || h->stopping || count(h) >= places)
+		return LL_BUSY;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, wire) != 0)
+		return LL_IO;
+	if (what == PROC_SUBMIT)
+		r = chan_pair(agent);
+	if (r == LL_OK)
+		r = proc_spawn_wire(h->paths[what], &h->owners[what],
+		    what == PROC_SUBMIT ? "exec" : NULL, agent[1], wire[1],
+		    what == PROC_SUBMIT, &p->pid);
+	(void)close(wire[1]);
+	if (agent[1] >= 0)
+		(void)close(agent[1]);
+	if (r == LL_OK) {
+		fds_r[0] = what == PROC_SUBMIT ? agent[0] : wire[0];
+		fds_r[1] = what == PROC_SUBMIT ? wire[0] : -1;
+		return watch(p, h);
+	}
+	p->pid = 0;
+	(void)close(wire[0]);
+	if (agent[0] >= 0)
+		(void)close(agent[0]);
+	return r;
 }
 
 void
 parsing_start(struct child *c, const struct msg *m)
 {
 	struct msg *reply;
+	int fds[2] = { -1, -1 };
 	enum ll_result r;
-	int fd = -1;
+	size_t i;
 
-	r = start(c->house, c->proc == PROC_PORTAL ? PARSING_MAX / 2 :
-	    PARSING_MAX, &fd);
-	if (msg_reply(m, r, &reply) != LL_OK) {
-		if (fd >= 0)
-			(void)close(fd);
-		return;
-	}
-	if (fd >= 0)
-		msg_put_fd(reply, fd);
-	house_send(c, reply);
+	r = start(c->house, msg_op(m) == OP_SUBMITTER ? PROC_SUBMIT :
+	    PROC_PARSE, c->proc == PROC_PORTAL ? PARSING_MAX / 2 :
+	    PARSING_MAX, fds);
+	if (msg_reply(m, r, &reply) != LL_OK)
+		reply = NULL;
+	for (i = 0; i < 2; i++)
+		if (fds[i] >= 0 && reply != NULL)
+			msg_put_fd(reply, fds[i]);
+		else if (fds[i] >= 0)
+			(void)close(fds[i]);
+	if (reply != NULL)
+		house_send(c, reply);
 }
 
 void

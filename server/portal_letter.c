@@ -51,6 +51,7 @@ open_envelope(const struct opened *o, struct tlv_view v, struct letter *l)
 	r = envelope_open(o->key.data, &o->message, header, len, &l->e);
 	if (r != LL_OK)
 		return r == LL_AUTH ? LL_PROTO : r;
+	l->submitted = (view_u64(v, F_FLAGS) & FETCH_SUBMITTED) != 0;
 	l->signed_well = envelope_verify(&l->e, commitment, sign_pk) ==
 	    LL_OK && strcmp(l->e.from, l->author_email) == 0;
 	return LL_OK;

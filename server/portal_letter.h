@@ -17,6 +17,7 @@
 struct letter {
 	struct msg *fetched;       /* PORTAL_FETCH's answer; views point here */
 	struct envelope e;
+	bool submitted;            /* from a mail program: the house signed */
 	bool signed_well;          /* and by the author the store names */
 	const char *author_email, *author_name, *address;
 	const uint8_t *author_pk;  /* SEAL_PK, 32 bytes */

@@ -46,8 +46,11 @@ put_facts(struct page *p, const struct letter *l)
 	if (l->signed_well) {
 		page_raw(p, "<span class=\"good\">Valid.</span> Text and "
 		    "attachments are as ");
+		if (l->submitted)
+			page_raw(p, "the organisation sealed them for ");
 		foreign(p, l->e.from);
-		page_raw(p, " sealed them.");
+		page_raw(p, l->submitted ? " (submitted by mail program)." :
+		    " sealed them.");
 	} else {
 		page_raw(p, "<strong class=\"bad\">Not valid.</strong> Do not "
 		    "rely on this message before you have asked the sender.");

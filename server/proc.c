@@ -24,6 +24,7 @@ static const enum label store_labels[] = {
 static const enum label relay_labels[] = { LABEL_ROOT_QUEUE, LABEL_COUNT };
 static const enum label portal_labels[] = { LABEL_ROOT_PORTAL, LABEL_COUNT };
 static const enum label session_labels[] = { LABEL_ROOT_HOST, LABEL_COUNT };
+static const enum label intake_labels[] = { LABEL_ROOT_INTAKE, LABEL_COUNT };
 static const enum label no_labels[] = { LABEL_COUNT };
 
 static const enum config_key store_config[] = {
@@ -47,7 +48,8 @@ static const enum config_key portal_config[] = {
 static const enum config_key intake_config[] = {
 	CONFIG_org_name, CONFIG_mail_from, CONFIG_intake_listen,
 	CONFIG_attachment_max, CONFIG_intake_marked, CONFIG_secure_to,
-	CONFIG_secure_from, CONFIG_secure_rules, CONFIG_COUNT
+	CONFIG_secure_from, CONFIG_secure_rules, CONFIG_intake_hold,
+	CONFIG_expiry_days, CONFIG_key_search, CONFIG_COUNT
 };
 static const enum config_key gate_config[] = {
 	CONFIG_login_grace_secs, CONFIG_COUNT
@@ -68,12 +70,14 @@ const struct proc_row proc_table[PROC_COUNT] = {
 	[PROC_PORTAL] = { "letterlock-portal", true, PEER_PORTAL,
 	    portal_labels, portal_config },
 	[PROC_INTAKE] = { "letterlock-intake", true, PEER_INTAKE,
-	    no_labels, intake_config },
+	    intake_labels, intake_config },
 	[PROC_GATE] = { "letterlock-gate", false, 0,
 	    no_labels, gate_config },
 	[PROC_SESSION] = { "letterlock-session", false, PEER_SESSION,
 	    session_labels, session_config },
 	[PROC_PARSE] = { "letterlock-parse", false, 0,
+	    no_labels, no_config },
+	[PROC_SUBMIT] = { "letterlock-tui", false, 0,
 	    no_labels, no_config },
 };
 
@@ -164,12 +168,19 @@ environment_of(char *env_r[ENVIRONMENT_MAX])
 	env_r[n] = NULL;
 }
 
+/* Descriptors of a child: 3, and what is 0 and 1 (told: 2 as well) or -1. */
+struct wires {
+	int fd, wire;
+	bool told;
+};
+
 /* In the child, which borrows its parent's memory: system calls only.  The
  * raw ones, because the C library's set*id tell all threads. */
 static void __attribute__((noreturn))
 become(const char *path, char *const argv[], char *const env[],
-    const struct proc_owner *owner, int fd, bool wire)
+    const struct proc_owner *owner, const struct wires *w)
 {
+	const int fd = w->fd;
 	sigset_t none;
 
 	sigemptyset(&none);
@@ -179,11 +190,12 @@ become(const char *path, char *const argv[], char *const env[],
 	    syscall(SYS_setresgid, owner->gid, owner->gid, owner->gid) != 0 ||
 	    syscall(SYS_setresuid, owner->uid, owner->uid, owner->uid) != 0))
 		_exit(PROC_EXIT_FAILED);
-	if (wire && (dup2(fd, 0) != 0 || dup2(fd, 1) != 1))
+	if (w->wire >= 0 && (dup2(w->wire, 0) != 0 || dup2(w->wire, 1) != 1 ||
+	    (w->told && dup2(w->wire, 2) != 2)))
 		_exit(PROC_EXIT_FAILED);
-	if (fd == 3 && !wire)
+	if (fd == 3)
 		(void)fcntl(3, F_SETFD, 0);
-	else if (fd >= 0 && !wire && dup2(fd, 3) != 3)
+	else if (fd >= 0 && dup2(fd, 3) != 3)
 		_exit(PROC_EXIT_FAILED);
 	(void)execve(path, argv, env);
 	_exit(PROC_EXIT_FAILED);
@@ -191,18 +203,18 @@ become(const char *path, char *const argv[], char *const env[],
 
 static pid_t
 start(const char *path, char *const argv[], char *const env[],
-    const struct proc_owner *owner, int fd, bool wire)
+    const struct proc_owner *owner, const struct wires *w)
 {
 	pid_t pid = vfork();
 
 	if (pid == 0)
-		become(path, argv, env, owner, fd, wire);
+		become(path, argv, env, owner, w);
 	return pid;
 }
 
 static enum ll_result
 launch(const char *path, const struct proc_owner *owner, const char *argument,
-    int fd, bool wire, pid_t *pid_r)
+    const struct wires *w, pid_t *pid_r)
 {
 	char *env[ENVIRONMENT_MAX], *argv[3] = { NULL, NULL, NULL };
 	enum ll_result r = LL_NOMEM;
@@ -213,7 +225,7 @@ launch(const char *path, const struct proc_owner *owner, const char *argument,
 		argv[1] = strdup(argument);
 	if (argv[0] == NULL || (argument != NULL && argv[1] == NULL))
 		goto out;
-	*pid_r = start(path, argv, env, owner, fd, wire);
+	*pid_r = start(path, argv, env, owner, w);
 	r = *pid_r < 0 ? LL_IO : LL_OK;
 out:
 	free(argv[0]);
@@ -225,25 +237,30 @@ enum ll_result
 proc_spawn(const char *path, const struct proc_owner *owner, int fd,
     pid_t *pid_r)
 {
-	return launch(path, owner, NULL, fd, false, pid_r);
+	const struct wires w = { fd, -1, false };
+
+	return launch(path, owner, NULL, &w, pid_r);
 }
 
 enum ll_result
-proc_spawn_wire(const char *path, const struct proc_owner *owner, int fd,
-    pid_t *pid_r)
+proc_spawn_wire(const char *path, const struct proc_owner *owner,
+    const char *argument, int fd, int wire, bool told, pid_t *pid_r)
 {
-	return launch(path, owner, NULL, fd, true, pid_r);
+	const struct wires w = { fd, wire, told };
+
+	return launch(path, owner, argument, &w, pid_r);
 }
 
 enum ll_result
 proc_run(const char *path, const struct proc_owner *owner,
     const char *argument, int *status_r)
 {
+	const struct wires none = { -1, -1, false };
 	enum ll_result r;
 	pid_t pid;
 	int status;
 
-	r = launch(path, owner, argument, -1, false, &pid);
+	r = launch(path, owner, argument, &none, &pid);
 	if (r)
 		return r;
 	while (waitpid(pid, &status, 0) < 0)

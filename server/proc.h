@@ -20,7 +20,7 @@ enum proc {
 	PROC_STORE, PROC_RELAY, PROC_PORTAL,   /* one of each, restarted */
 	PROC_INTAKE,                           /* likewise, where configured */
 	PROC_GATE, PROC_SESSION,               /* a pair per connection */
-	PROC_PARSE,                            /* one per job, for intake */
+	PROC_PARSE, PROC_SUBMIT,               /* one per job, for intake */
 	PROC_COUNT
 };
 
@@ -74,9 +74,11 @@ LL_MUST enum ll_result proc_owner(const char *name, const struct config *c,
 LL_MUST enum ll_result proc_spawn(const char *path,
     const struct proc_owner *owner, int fd, pid_t *pid_r);
 
-/* The same with fd as descriptors 0 and 1 and no descriptor 3. */
+/* The same with wire as descriptors 0 and 1 (told: and 2), fd as descriptor 3
+ * or none (-1), and one argument (NULL: none). */
 LL_MUST enum ll_result proc_spawn_wire(const char *path,
-    const struct proc_owner *owner, int fd, pid_t *pid_r);
+    const struct proc_owner *owner, const char *argument, int fd, int wire,
+    bool told, pid_t *pid_r);
 
 /* Starts it with the one argument and waits: exit status in *status_r (255
  * for a signal). */

@@ -252,6 +252,8 @@ service_message(struct child *c, struct msg *m)
 	struct house *h = c->house;
 	enum proc p;
 
+	if (msg_op(m) == OP_SUBMITTER && c->proc == PROC_INTAKE)
+		parsing_start(c, m);
 	if (msg_op(m) == OP_PARSER && (c->proc == PROC_INTAKE ||
 	    c->proc == PROC_PORTAL))
 		parsing_start(c, m);

@@ -154,6 +154,37 @@ bind_worker(struct store *s, struct request *q)
 	return LL_OK;
 }
 
+/* Only what was handed in from a mail program goes this way: it opens no
+ * mailbox, and nothing in it is released by it. */
+enum ll_result
+bind_submit(struct store *s, struct request *q)
+{
+	const uint8_t *pk = view_hash(q->v, F_SIGN_PK);
+	enum ll_result r;
+	struct id user;
+	struct peer *p;
+	uint64_t good;
+	int fd;
+
+	if (pk == NULL || !view_id(q->v, F_USER_ID, &user))
+		return LL_USAGE;
+	r = db_number(s->db, 0, &good, "SELECT 1 FROM users WHERE user = ?1"
+	    " AND role = ?2 AND state = ?3", "duu", &user, ROLE_STAFF,
+	    USER_ACTIVE);
+	if (r == LL_OK && !good)
+		r = LL_NOTFOUND;
+	if (r == LL_OK)
+		r = serve_pair(s, PEER_SUBMIT, &p, &fd);
+	if (r != LL_OK)
+		return r;
+	p->bound = true;
+	p->user = user;
+	p->user_role = ROLE_STAFF;
+	memcpy(p->house_pk, pk, sizeof(p->house_pk));
+	msg_put_fd(q->reply, fd);
+	return LL_OK;
+}
+
 enum ll_result
 bind_logout(struct store *s, struct request *q)
 {

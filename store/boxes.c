@@ -255,10 +255,11 @@ put_author(struct store *s, struct msg *m, const struct id *message)
 	sqlite3_stmt *st;
 	struct id author;
 	enum ll_result r;
+	bool by_house;
 
 	r = db_one(s->db, &st, "SELECT m.author, m.author_generation, u.email,"
-	    " u.name FROM messages m JOIN users u ON u.user = m.author WHERE"
-	    " m.message = ?1", "d", message);
+	    " u.name, m.house_pk FROM messages m JOIN users u ON u.user ="
+	    " m.author WHERE m.message = ?1", "d", message);
 	if (r != LL_OK)
 		return r == LL_NOTFOUND ? LL_OK : r;
 	(void)db_id(st, 0, &author);
@@ -266,8 +267,12 @@ put_author(struct store *s, struct msg *m, const struct id *message)
 	msg_put_id(m, F_AUTHOR_ID, &author);
 	msg_put_text(m, F_EMAIL, db_text(st, 2));
 	msg_put_text(m, F_NAME, db_text(st, 3));
+	by_house = db_hash(st, 4, sign_pk);
 	db_end(st);
-	r = vaults_keys(s, &author, generation, seal_pk, sign_pk);
+	if (by_house)
+		msg_put_u64(m, F_FLAGS, FETCH_SUBMITTED);
+	else
+		r = vaults_keys(s, &author, generation, seal_pk, sign_pk);
 	if (r == LL_OK)
 		msg_put_bytes(m, F_SIGN_PK, sign_pk, sizeof(sign_pk));
 	return r;

@@ -122,6 +122,7 @@ drafts_submit(struct store *s, struct request *q)
 		    " draft, generation, version, time) VALUES (?1, ?2, ?3, ?4,"
 		    " ?5, 1, ?6)", "ddbbii", &message, &author, wrap, wrap_len,
 		    text, len, generation, q->now);
+	msg_put_id(q->reply, F_MESSAGE_ID, &message);
 	if (r == LL_OK)
 		event_box(s, &author, &message, FOLDER_DRAFTS, NULL);
 	return r;

@@ -168,7 +168,8 @@ board_tell(struct store *s, enum lookup lookup, const char *subject,
 			continue;
 		}
 		for (p = s->peers; p != NULL; p = p->next) {
-			if (p->role != PEER_WORKER || p->ended || p->dead ||
+			if ((p->role != PEER_WORKER &&
+			    p->role != PEER_SUBMIT) || p->ended || p->dead ||
 			    !id_equal(&p->user, &w->user) || msg_create(
 			    MSG_EVENT, OP_EVENT_FOUND, &m) != LL_OK)
 				continue;

@@ -111,6 +111,7 @@ HANDLER(intake_drop);
 HANDLER(intake_take);
 HANDLER(intake_bounce);
 HANDLER(drafts_submit);
+HANDLER(bind_submit);
 /* house.c */
 HANDLER(house_status);
 HANDLER(house_queue);

@@ -99,6 +99,8 @@ enum key_source {
 #define PEERKEY_HOUSE 4u         /* the administration's, not one's own */
 #define PEERKEY_REVOKED 8u       /* to the store: its owner or its CA took it
                                     back, so it goes wherever one has it */
+/* FLAGS of a message that FETCH gives. */
+#define FETCH_SUBMITTED 1u       /* from a mail program: the house signed */
 /* FLAGS of a CA. */
 /* FLAGS of MAILKEY_PUT: brought along, beside the one made for the vault. */
 #define MAILKEY_IMPORTED 1u
@@ -115,7 +117,9 @@ enum find_state { FIND_ASKED = 1, FIND_FOUND, FIND_NOTHING, FIND_FAILED };
  * it. */
 enum peer_role {
 	PEER_DAEMON = 1, PEER_SESSION = 2, PEER_WORKER = 3, PEER_RELAY = 4,
-	PEER_PORTAL = 5, PEER_INTAKE = 6, PEER_LOCAL = 7
+	PEER_PORTAL = 5, PEER_INTAKE = 6, PEER_LOCAL = 7,
+	PEER_SUBMIT = 8        /* a worker that sends for one of staff what
+	                          came in from their mail program */
 };
 
 /* What a letterlock-tui is started as (STATE in AGENT_HELLO's reply). */

@@ -314,6 +314,7 @@ check_signature(const struct desk *k, struct mail *m, struct tlv_view top,
 
 	m->is_signed = e->is_signed;
 	m->author = email;
+	m->submitted = (view_u64(v, F_FLAGS) & FETCH_SUBMITTED) != 0;
 	if (!e->is_signed || !pk || !view_id(v, F_AUTHOR_ID, &author))
 		return;
 	m->valid = id_equal(&author, &e->author)

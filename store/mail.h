@@ -61,6 +61,8 @@ struct mail {
 	uint8_t commitment[HASH_BYTES];
 	bool is_signed;              /* by a staff member's key */
 	bool valid;                  /* and the signature holds */
+	bool submitted;              /* the house signed: its author handed it
+	                                in from a mail program */
 	const char *author;          /* the store's word for who sent it, in
 	                                answer; "": it came from outside */
 	struct msg *answer;          /* keeps inline objects */

@@ -16,6 +16,7 @@
 #define PORTAL P(PEER_PORTAL)
 #define INTAKE P(PEER_INTAKE)
 #define LOCAL P(PEER_LOCAL)
+#define SUBMIT P(PEER_SUBMIT)
 
 #define R(role) (1u << (role))
 #define NOBODY 0u
@@ -56,9 +57,9 @@ const struct op_rule op_rules[] = {
 	    bind_attach },
 	{ OP_WORKER_NEW, SESSION, ANYONE, NEED_BOUND, 0, passing,
 	    bind_worker },
-	{ OP_KDF_LEASE, SESSION | PORTAL | LOCAL | WORKER, NOBODY,
+	{ OP_KDF_LEASE, SESSION | PORTAL | LOCAL | WORKER | SUBMIT, NOBODY,
 	    NEED_NOTHING, 0, passing, lease_take },
-	{ OP_KDF_RELEASE, SESSION | PORTAL | LOCAL | WORKER, NOBODY,
+	{ OP_KDF_RELEASE, SESSION | PORTAL | LOCAL | WORKER | SUBMIT, NOBODY,
 	    NEED_NOTHING, 0, passing, lease_release },
 	{ OP_ENROL_BEGIN, SESSION, NOBODY, NEED_TICKET, 0, reads,
 	    enroll_begin },
@@ -73,63 +74,68 @@ const struct op_rule op_rules[] = {
 	{ OP_KEY_REMOVE, SESSION | WORKER, ANYONE, NEED_BOUND, OP_WRITES,
 	    NULL, sshkeys_remove },
 
-	{ OP_WHOAMI, SESSION | WORKER, ANYONE, NEED_BOUND, 0, reads,
+	{ OP_WHOAMI, SESSION | WORKER | SUBMIT, ANYONE, NEED_BOUND, 0, reads,
 	    users_whoami },
 	{ OP_LIST, WORKER, STAFF, NEED_BOUND, 0, reads, boxes_list },
 	{ OP_FIND, WORKER, STAFF, NEED_BOUND, 0, reads, boxes_find },
 	{ OP_THREAD, WORKER, STAFF, NEED_BOUND, 0, reads, boxes_thread },
 	{ OP_FETCH, WORKER, STAFF, NEED_BOUND, OP_WRITES, NULL, boxes_fetch },
-	{ OP_OBJECT_OPEN, WORKER, STAFF, NEED_BOUND, OP_WRITES, NULL,
+	{ OP_OBJECT_OPEN, WORKER | SUBMIT, STAFF, NEED_BOUND, OP_WRITES, NULL,
 	    object_open },
 	{ OP_MARK, WORKER, STAFF, NEED_BOUND, OP_WRITES, NULL, boxes_mark },
-	{ OP_BLOB_NEW, WORKER, STAFF, NEED_BOUND, 0, passing, object_new },
-	{ OP_BLOB_COMMIT, WORKER, STAFF, NEED_BOUND, OP_WRITES, upload,
+	{ OP_BLOB_NEW, WORKER | SUBMIT, STAFF, NEED_BOUND, 0, passing,
+	    object_new },
+	{ OP_BLOB_COMMIT, WORKER | SUBMIT, STAFF, NEED_BOUND, OP_WRITES, upload,
 	    object_commit },
-	{ OP_PLAN, WORKER, STAFF, NEED_BOUND, 0, reads, plan_make },
-	{ OP_LINK_PEPPER, WORKER, STAFF, NEED_BOUND, 0, reads, send_pepper },
-	{ OP_SEND, WORKER, STAFF, NEED_BOUND, OP_WRITES | OP_ONCE |
+	{ OP_PLAN, WORKER | SUBMIT, STAFF, NEED_BOUND, 0, reads, plan_make },
+	{ OP_LINK_PEPPER, WORKER | SUBMIT, STAFF, NEED_BOUND, 0, reads,
+	    send_pepper },
+	{ OP_SEND, WORKER | SUBMIT, STAFF, NEED_BOUND, OP_WRITES | OP_ONCE |
 	    OP_RECALLS, NULL, send_message },
 	{ OP_UNDO, WORKER, STAFF, NEED_BOUND, OP_WRITES | OP_ONCE, NULL,
 	    send_undo },
-	{ OP_STATUS, WORKER, STAFF, NEED_BOUND, 0, reads, delivery_status },
+	{ OP_STATUS, WORKER | SUBMIT, STAFF, NEED_BOUND, 0, reads,
+	    delivery_status },
 	{ OP_WITHDRAW, WORKER, STAFF, NEED_BOUND, OP_WRITES, NULL,
 	    delivery_withdraw },
 	{ OP_REISSUE, WORKER, STAFF, NEED_BOUND, OP_WRITES | OP_ONCE, NULL,
 	    delivery_reissue },
 	{ OP_DRAFT_PUT, WORKER, STAFF, NEED_BOUND, OP_WRITES, private,
 	    drafts_put },
-	{ OP_DRAFT_LIST, WORKER, STAFF, NEED_BOUND, 0, reads, drafts_list },
-	{ OP_DRAFT_GET, WORKER, STAFF, NEED_BOUND, 0, reads, drafts_get },
-	{ OP_DRAFT_DELETE, WORKER, STAFF, NEED_BOUND, OP_WRITES, private,
-	    drafts_delete },
-	{ OP_OBJECT_DELETE, WORKER, STAFF, NEED_BOUND, OP_WRITES, private,
-	    object_delete },
+	{ OP_DRAFT_LIST, WORKER | SUBMIT, STAFF, NEED_BOUND, 0, reads,
+	    drafts_list },
+	{ OP_DRAFT_GET, WORKER | SUBMIT, STAFF, NEED_BOUND, 0, reads, drafts_get
+	    },
+	{ OP_DRAFT_DELETE, WORKER | SUBMIT, STAFF, NEED_BOUND, OP_WRITES,
+	    private, drafts_delete },
+	{ OP_OBJECT_DELETE, WORKER | SUBMIT, STAFF, NEED_BOUND, OP_WRITES,
+	    private, object_delete },
 	{ OP_PEOPLE, WORKER, STAFF, NEED_BOUND, 0, reads, boxes_people },
 	{ OP_PURGE, WORKER, STAFF, NEED_BOUND, OP_WRITES, NULL, boxes_purge },
 	{ OP_COUNTS, WORKER, STAFF, NEED_BOUND, 0, reads, boxes_counts },
 
-	{ OP_FINDINGS, WORKER, STAFF, NEED_BOUND, OP_WRITES, finding,
+	{ OP_FINDINGS, WORKER | SUBMIT, STAFF, NEED_BOUND, OP_WRITES, finding,
 	    finding_list },
-	{ OP_FINDING_SEEN, WORKER, STAFF, NEED_BOUND, OP_WRITES, finding,
-	    finding_seen },
-	{ OP_MAILKEY_PUT, SESSION | LOCAL, STAFF, NEED_BOUND, OP_WRITES, NULL,
-	    mailkey_put },
-	{ OP_MAILKEY_LIST, SESSION | WORKER | LOCAL, STAFF, NEED_BOUND, 0,
-	    reads, mailkey_list },
+	{ OP_FINDING_SEEN, WORKER | SUBMIT, STAFF, NEED_BOUND, OP_WRITES,
+	    finding, finding_seen },
+	{ OP_MAILKEY_PUT, SESSION | LOCAL | INTAKE, STAFF, NEED_BOUND,
+	    OP_WRITES, NULL, mailkey_put },
+	{ OP_MAILKEY_LIST, SESSION | WORKER | LOCAL | SUBMIT | INTAKE, STAFF,
+	    NEED_BOUND, 0, reads, mailkey_list },
 	{ OP_MAILKEY_CERT, LOCAL, NOBODY, NEED_NOTHING, OP_WRITES, NULL,
 	    mailkey_cert },
-	{ OP_PEERKEY_ADD, WORKER | LOCAL, KEEPER, NEED_BOUND, OP_WRITES, NULL,
-	    peerkey_add },
-	{ OP_PEERKEY_LIST, WORKER | LOCAL, KEEPER, NEED_BOUND, 0, reads,
-	    peerkey_list },
-	{ OP_PEERKEY_GET, WORKER | LOCAL, KEEPER, NEED_BOUND, 0, reads,
+	{ OP_PEERKEY_ADD, WORKER | LOCAL | SUBMIT, KEEPER, NEED_BOUND,
+	    OP_WRITES, NULL, peerkey_add },
+	{ OP_PEERKEY_LIST, WORKER | LOCAL | SUBMIT, KEEPER, NEED_BOUND, 0,
+	    reads, peerkey_list },
+	{ OP_PEERKEY_GET, WORKER | LOCAL | SUBMIT, KEEPER, NEED_BOUND, 0, reads,
 	    peerkey_get },
 	{ OP_PEERKEY_CONFIRM, WORKER | LOCAL, KEEPER, NEED_BOUND, OP_WRITES,
 	    NULL, peerkey_confirm },
 	{ OP_PEERKEY_REMOVE, WORKER | LOCAL, KEEPER, NEED_BOUND, OP_WRITES,
 	    NULL, peerkey_remove },
-	{ OP_CA_LIST, SESSION | WORKER | LOCAL, KEEPER, NEED_BOUND, 0, reads,
-	    authority_list },
+	{ OP_CA_LIST, SESSION | WORKER | LOCAL | SUBMIT, KEEPER, NEED_BOUND, 0,
+	    reads, authority_list },
 	{ OP_CA_TRUST, LOCAL, NOBODY, NEED_NOTHING, OP_WRITES, NULL,
 	    authority_trust },
 	{ OP_CA_CRL, LOCAL, NOBODY, NEED_NOTHING, OP_WRITES, NULL,
@@ -209,6 +215,8 @@ const struct op_rule op_rules[] = {
 	    intake_take },
 	{ OP_INTAKE_BOUNCE, INTAKE, NOBODY, NEED_NOTHING, OP_WRITES, NULL,
 	    intake_bounce },
+	{ OP_INTAKE_SUBMIT, INTAKE, NOBODY, NEED_NOTHING, 0, passing,
+	    bind_submit },
 	{ OP_INTAKE_DRAFT, INTAKE, NOBODY, NEED_NOTHING, OP_WRITES | OP_ONCE,
 	    private, drafts_submit },
 };
@@ -239,8 +247,9 @@ op_permit(const struct peer *p, enum op op, const struct op_rule **rule_r)
 	*rule_r = rule;
 	if (rule == NULL || p->ended || !(rule->peers & P(p->role)))
 		return LL_DENIED;
-	/* the local command is the house's owner: no user is bound to it */
-	if (p->role == PEER_LOCAL)
+	/* the local command is the house's owner, intake keeps the house's
+	 * mail keys: no user is bound to them */
+	if (p->role == PEER_LOCAL || p->role == PEER_INTAKE)
 		return LL_OK;
 	if (rule->roles != NOBODY &&
 	    (!p->bound || !(rule->roles & R(p->user_role))))

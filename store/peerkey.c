@@ -210,7 +210,8 @@ peerkey_keep(struct store *s, uint64_t now, const struct id *owner,
 static const struct id *
 owner_of(const struct peer *p)
 {
-	return p->role == PEER_WORKER && p->user_role == ROLE_STAFF ?
+	return (p->role == PEER_WORKER || p->role == PEER_SUBMIT) &&
+	    p->user_role == ROLE_STAFF ?
 	    &p->user : &peerkey_house;
 }
 

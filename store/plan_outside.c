@@ -174,7 +174,8 @@ ask_certificate(struct outside *o)
 	    " IS NOT NULL AND (certificate_until = 0 OR certificate_until >"
 	    " ?3))", "dii", &o->q->peer->user, (uint64_t)PARSE_SMIME,
 	    o->q->now);
-	o->p->certificate = found != 0;
+	/* what a mail program handed in is signed by the house */
+	o->p->certificate = found != 0 && o->q->peer->role != PEER_SUBMIT;
 	return r;
 }
 

@@ -51,7 +51,7 @@ by_token(struct store *s, struct request *q, struct delivery *d_r)
 /* Who wrote it, and the key that an answer is sealed to. */
 static enum ll_result
 put_author(struct store *s, struct msg *m, const struct delivery *d,
-    uint64_t signed_with)
+    uint64_t signed_with, const uint8_t *house_pk)
 {
 	uint8_t seal_pk[32], sign_pk[32], ignored[32];
 	uint64_t generation;
@@ -73,7 +73,10 @@ put_author(struct store *s, struct msg *m, const struct delivery *d,
 		r = vaults_keys(s, &d->author, generation, seal_pk, ignored);
 	if (r != LL_OK)
 		return r;
-	msg_put_bytes(m, F_SIGN_PK, sign_pk, sizeof(sign_pk));
+	if (house_pk != NULL)
+		msg_put_u64(m, F_FLAGS, FETCH_SUBMITTED);
+	msg_put_bytes(m, F_SIGN_PK, house_pk != NULL ? house_pk : sign_pk,
+	    sizeof(sign_pk));
 	msg_put_bytes(m, F_SEAL_PK, seal_pk, sizeof(seal_pk));
 	msg_put_u64(m, F_GENERATION, generation);
 	return LL_OK;
@@ -82,7 +85,8 @@ put_author(struct store *s, struct msg *m, const struct delivery *d,
 enum ll_result
 portal_fetch(struct store *s, struct request *q)
 {
-	uint8_t commitment[HASH_BYTES];
+	uint8_t commitment[HASH_BYTES], house_pk[32];
+	bool by_house;
 	uint64_t generation;
 	const uint8_t *header;
 	struct delivery d;
@@ -94,8 +98,8 @@ portal_fetch(struct store *s, struct request *q)
 	r = by_token(s, q, &d);
 	if (r == LL_OK)
 		r = db_one(s->db, &st, "SELECT header, commitment, thread,"
-		    " author_generation FROM messages WHERE message = ?1 AND"
-		    " header IS NOT NULL", "d", &d.message);
+		    " author_generation, house_pk FROM messages WHERE message"
+		    " = ?1 AND header IS NOT NULL", "d", &d.message);
 	if (r != LL_OK)
 		return r == LL_NOTFOUND ? LL_GONE : r;
 	header = db_blob(st, 0, &len);
@@ -105,13 +109,15 @@ portal_fetch(struct store *s, struct request *q)
 	if (db_id(st, 2, &thread))
 		msg_put_id(q->reply, F_THREAD_ID, &thread);
 	generation = db_u64(st, 3);
+	by_house = db_hash(st, 4, house_pk);
 	db_end(st);
 	msg_put_id(q->reply, F_MESSAGE_ID, &d.message);
 	msg_put_text(q->reply, F_ADDRESS, d.address);
 	msg_put_u64(q->reply, F_STATE, (uint64_t)d.state);
 	msg_put_u64(q->reply, F_EXPIRES, d.expires);
 	msg_put_u64(q->reply, F_LIMIT, s->attachment_max);
-	r = put_author(s, q->reply, &d, generation);
+	r = put_author(s, q->reply, &d, generation, by_house ? house_pk :
+	    NULL);
 	return r == LL_OK ? object_put_all(s, q->reply, &d.message) : r;
 }
 

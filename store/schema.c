@@ -261,6 +261,7 @@ static const char routes[] =
 "ALTER TABLE queue ADD COLUMN blob BLOB;"    /* the mail: object's id */
 "CREATE INDEX queue_blob ON queue (blob) WHERE blob IS NOT NULL;"
 "ALTER TABLE messages ADD COLUMN class INTEGER NOT NULL DEFAULT 1;"
+"ALTER TABLE messages ADD COLUMN house_pk BLOB;" /* signed by the house */
 "ALTER TABLE messages ADD COLUMN mail_id TEXT;"  /* came or went with it */
 "CREATE INDEX messages_mail ON messages (mail_id) WHERE mail_id IS NOT"
 "  NULL;"

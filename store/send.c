@@ -160,25 +160,32 @@ keep_message(struct store *s, const struct sending *w)
 	const uint8_t *commitment = view_hash(q->v, F_COMMITMENT);
 	struct id thread, reply_to;
 	bool replies = view_id(q->v, F_REPLY_TO, &reply_to);
+	const bool submitted = q->peer->role == PEER_SUBMIT;
 	enum ll_result r;
 
 	if (header == NULL || wrap == NULL || commitment == NULL ||
-	    wrap_len != SEAL_WRAP_BYTES || !view_id(q->v, F_THREAD_ID, &thread))
+	    (wrap_len != SEAL_WRAP_BYTES && !submitted) ||
+	    !view_id(q->v, F_THREAD_ID, &thread))
 		return LL_USAGE;
 	r = db_run(s->db, "INSERT INTO messages (message, thread, reply_to,"
 	    " author, author_generation, time, expires, header, commitment,"
-	    " idempotency, class, mail_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7,"
-	    " ?8, ?9, ?10, ?11, ?12)", "ddddiiibhhut", &w->message, &thread,
-	    replies ? &reply_to : NULL, &w->author, w->generation, q->now,
-	    w->expires, header, header_len, commitment,
+	    " idempotency, class, mail_id, house_pk) VALUES (?1, ?2, ?3, ?4,"
+	    " ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)", "ddddiiibhhutb",
+	    &w->message, &thread, replies ? &reply_to : NULL, &w->author,
+	    w->generation, q->now, w->expires, header, header_len, commitment,
 	    view_hash(q->v, F_IDEMPOTENCY), (unsigned)w->plan.class,
-	    first_mail_id(q->v));
+	    first_mail_id(q->v), submitted ? q->peer->house_pk : NULL,
+	    submitted ? sizeof(q->peer->house_pk) : 0);
 	if (r != LL_OK)
 		return r;
+	/* nobody but its author can wrap under the author's own key: who
+	 * submits for them gives a box */
 	return db_run(s->db, "INSERT INTO boxes (user, message, thread,"
-	    " folder, unread, time, self_wrap, generation) VALUES (?1, ?2, ?3,"
-	    " ?4, 0, ?5, ?6, ?7)", "dddiibi", &w->author, &w->message, &thread,
-	    (uint64_t)FOLDER_SENT, q->now, wrap, wrap_len, w->generation);
+	    " folder, unread, time, self_wrap, wrap, generation) VALUES (?1,"
+	    " ?2, ?3, ?4, 0, ?5, ?6, ?7, ?8)", "dddiibbi", &w->author,
+	    &w->message, &thread, (uint64_t)FOLDER_SENT, q->now,
+	    submitted ? NULL : wrap, wrap_len, submitted ? wrap : NULL,
+	    wrap_len, w->generation);
 }
 
 /* --- recipients --- */

@@ -48,6 +48,8 @@ struct peer {
 	struct id user;
 	enum user_role user_role;
 	uint8_t token[HASH_BYTES]; /* hash of the login it hangs on */
+	uint8_t house_pk[32];    /* PEER_SUBMIT: what its messages are signed
+	                            with */
 	struct login login;
 	unsigned leases;         /* Argon2id runs it may be doing */
 };

@@ -388,10 +388,13 @@ fill_body(struct center *c, const struct mail *mail,
 static enum ll_result
 fill_own(struct center *c, const struct mail *mail, struct center_message *m)
 {
+	char signer[400];
 	enum ll_result r;
 
 	m->valid = mail->valid;
-	r = center_clean(mail_signer(mail), CLEAN_LINE, &m->signer);
+	(void)snprintf(signer, sizeof(signer), "%s%s", mail_signer(mail),
+	    mail->submitted ? " (submitted by mail program)" : "");
+	r = center_clean(signer, CLEAN_LINE, &m->signer);
 	if (r == LL_OK)
 		r = fill_attachments(mail, m);
 	return r == LL_OK ? fill_body(c, mail, m) : r;

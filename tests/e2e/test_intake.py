@@ -13,6 +13,7 @@ import re
 import shutil
 import signal
 import smtplib
+import subprocess
 import tempfile
 import threading
 import time
@@ -447,7 +448,8 @@ def test_reports_of_others():
         assert "550 no" in str(row) and "\x1b" not in str(row), row
 
 
-SUBMIT = {"intake_marked": "yes"}
+SUBMIT = {"intake_marked": "yes", "intake_hold": "yes"}
+SEND = {"intake_marked": "yes"}
 
 
 def submit(post, to, mail, login="ada", check=True):
@@ -566,6 +568,71 @@ def test_what_policy_names():
         give(post, "ada@house.example", head("ada@house.example", "in") +
              "\r\n" + iban)
         post.wait_mail("ada@house.example")
+
+
+def house_key(house):
+    """The organisation's OpenPGP key, as partners get it."""
+    return subprocess.run([os.path.join(ll.BUILD, "letterlock"), "--data",
+                           house.data, "key", "export"], check=True,
+                          capture_output=True).stdout
+
+
+def test_marked_mail_is_sent_by_the_house():
+    """Each recipient by the best way; nobody is logged in."""
+    with place(config=SEND, users=("ada", "bob"), relay="smtp") as (
+            house, post, (ada, bob)), keykit.Pgp() as world:
+        ada.login()
+        dora = world.person("dora@out.example")
+        ada.ssh("key add --for dora@out.example", stdin=dora.public)
+        ada.logout()
+        fields, body = parts("Grüße\nby the house\n", ("a.bin", b"123"))
+        to = ["dora@out.example", "bob@house.example", "new@out.example",
+              "blind@out.example"]
+        submit(post, to, fields + staff_mail(
+            ", ".join(to[:3]), "[secure] Results", body,
+            Message_ID="<sent@house.example>"))
+        mail = post.wait_mail("dora@out.example")
+        opened = dora.open(mail.as_bytes(policy=mail.policy.clone(
+            linesep="\r\n")), "gpg", [house_key(house)])
+        assert opened.good, opened.said
+        assert opened.text() == "Grüße\nby the house\n", opened.text()
+        assert opened.mail["Subject"] == "Results"
+        assert mail["Autocrypt"] is None, mail["Autocrypt"]
+        bob.login()
+        row = ll.until(bob.list, 30, "the message")[0]
+        shown = bob.verb(f"show {row['id']}")
+        assert shown["body"] == "Grüße\nby the house\n", shown
+        assert shown["from"] == "ada@house.example", shown
+        assert shown["signature"] == {"valid": True, "by":
+            "ada@house.example (submitted by mail program)"}, shown
+        page = ll.Visitor(ll.link_of(post.wait_mail("new@out.example")))
+        ada.login()
+        assert ada.list("drafts") == []
+        sent = {len(r["to"]): r for r in ada.list("sent")}
+        assert sorted(sent) == [1, 3], sent
+        assert ada.verb(f"show {sent[3]['id']}")["body"] == shown["body"]
+        rows = {r["address"]: r for r in ada.status(sent[3]["id"])}
+        assert rows["dora@out.example"]["route"] == "openpgp", rows
+        assert rows["bob@house.example"]["route"] == "internal", rows
+        code = rows["new@out.example"]["code"]
+        for m in post.mails("out.example"):
+            assert code not in m.as_string()
+        page.unlock(code)
+        text = page.page.text
+        assert "by the house" in text and "submitted by mail" in text, text
+
+
+def test_unsafe_mail_is_refused_with_the_reason():
+    config = dict(SEND, trust_normal="120")
+    with place(config=config) as (house, post, (ada,)):
+        mail = staff_mail("x@out.example", "[secure+registered] Results")
+        with_key = staff_mail("x@out.example", "[secure] Results")
+        code, words = submit(post, ["x@out.example", "\"a b\"@out.example"],
+                             with_key, check=False)
+        assert code == 550, (code, words)
+        ada.login()
+        assert ada.list("drafts") == [] and ada.list("sent") == []
+        del mail
 
 
 if __name__ == "__main__":

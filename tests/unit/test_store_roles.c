@@ -16,7 +16,7 @@
 /* d daemon, n session that has shown nothing, s session of staff, w worker of
  * staff, a worker of an admin, u worker of an auditor, r relay, p portal,
  * i intake, l local command */
-static const char kinds[] = "dnswaurpil";
+static const char kinds[] = "dnswaurpilb";
 
 static const struct {
 	enum op op;
@@ -25,24 +25,24 @@ static const struct {
 	{ OP_CHANNEL_NEW, "d" },
 	{ OP_AUTH_BEGIN, "ns" }, { OP_AUTH_ATTACH, "ns" },
 	{ OP_WORKER_NEW, "s" },
-	{ OP_KDF_LEASE, "nswaupl" }, { OP_KDF_RELEASE, "nswaupl" },
+	{ OP_KDF_LEASE, "nswauplb" }, { OP_KDF_RELEASE, "nswauplb" },
 	{ OP_LOGOUT, "s" },
 	{ OP_KEY_ADD, "swau" }, { OP_KEY_LIST, "swau" },
-	{ OP_KEY_REMOVE, "swau" }, { OP_WHOAMI, "swau" },
+	{ OP_KEY_REMOVE, "swau" }, { OP_WHOAMI, "swaub" },
 	{ OP_LIST, "w" }, { OP_FIND, "w" }, { OP_THREAD, "w" },
-	{ OP_FETCH, "w" }, { OP_OBJECT_OPEN, "w" }, { OP_MARK, "w" },
-	{ OP_BLOB_NEW, "w" }, { OP_BLOB_COMMIT, "w" }, { OP_PLAN, "w" },
-	{ OP_LINK_PEPPER, "w" }, { OP_SEND, "w" }, { OP_UNDO, "w" },
-	{ OP_STATUS, "w" }, { OP_WITHDRAW, "w" }, { OP_REISSUE, "w" },
-	{ OP_DRAFT_PUT, "w" }, { OP_DRAFT_LIST, "w" }, { OP_DRAFT_GET, "w" },
-	{ OP_DRAFT_DELETE, "w" }, { OP_OBJECT_DELETE, "w" },
+	{ OP_FETCH, "w" }, { OP_OBJECT_OPEN, "wb" }, { OP_MARK, "w" },
+	{ OP_BLOB_NEW, "wb" }, { OP_BLOB_COMMIT, "wb" }, { OP_PLAN, "wb" },
+	{ OP_LINK_PEPPER, "wb" }, { OP_SEND, "wb" }, { OP_UNDO, "w" },
+	{ OP_STATUS, "wb" }, { OP_WITHDRAW, "w" }, { OP_REISSUE, "w" },
+	{ OP_DRAFT_PUT, "w" }, { OP_DRAFT_LIST, "wb" }, { OP_DRAFT_GET, "wb" },
+	{ OP_DRAFT_DELETE, "wb" }, { OP_OBJECT_DELETE, "wb" },
 	{ OP_PEOPLE, "w" }, { OP_PURGE, "w" }, { OP_COUNTS, "w" },
-	{ OP_MAILKEY_PUT, "sl" }, { OP_MAILKEY_LIST, "swl" },
+	{ OP_MAILKEY_PUT, "sli" }, { OP_MAILKEY_LIST, "swlbi" },
 	{ OP_MAILKEY_CERT, "l" },
-	{ OP_PEERKEY_ADD, "wal" }, { OP_PEERKEY_LIST, "wal" },
-	{ OP_PEERKEY_GET, "wal" }, { OP_PEERKEY_CONFIRM, "wal" },
+	{ OP_PEERKEY_ADD, "walb" }, { OP_PEERKEY_LIST, "walb" },
+	{ OP_PEERKEY_GET, "walb" }, { OP_PEERKEY_CONFIRM, "wal" },
 	{ OP_PEERKEY_REMOVE, "wal" },
-	{ OP_CA_LIST, "swal" }, { OP_CA_TRUST, "l" }, { OP_CA_CRL, "l" },
+	{ OP_CA_LIST, "swalb" }, { OP_CA_TRUST, "l" }, { OP_CA_CRL, "l" },
 	{ OP_CA_REMOVE, "l" },
 	{ OP_USER_ADD, "al" }, { OP_USER_LIST, "al" },
 	{ OP_USER_STATE, "al" }, { OP_USER_RESET, "al" },
@@ -50,7 +50,7 @@ static const struct {
 	{ OP_LOG_LIST, "aul" }, { OP_BACKUP, "l" },
 	{ OP_LOCAL_ENROL, "l" }, { OP_LOCAL_COMMIT, "l" },
 	{ OP_QUEUE_LEASE, "r" }, { OP_QUEUE_RESULT, "r" },
-	{ OP_FINDINGS, "w" }, { OP_FINDING_SEEN, "w" },
+	{ OP_FINDINGS, "wb" }, { OP_FINDING_SEEN, "wb" },
 	{ OP_FIND_LEASE, "r" }, { OP_FIND_RESULT, "r" },
 	{ OP_QUEUE_KEY, "r" }, { OP_QUEUE_BLOB, "r" },
 	{ OP_LINK_LOOK, "p" }, { OP_LINK_TRY, "p" }, { OP_LINK_PROVE, "p" },
@@ -63,7 +63,7 @@ static const struct {
 	{ OP_INTAKE_WHO, "i" }, { OP_INTAKE_BLOB, "i" },
 	{ OP_INTAKE_COMMIT, "i" }, { OP_INTAKE_DROP, "i" },
 	{ OP_INTAKE_TAKE, "i" }, { OP_INTAKE_BOUNCE, "i" },
-	{ OP_INTAKE_DRAFT, "i" },
+	{ OP_INTAKE_DRAFT, "i" }, { OP_INTAKE_SUBMIT, "i" },
 };
 
 static bool
@@ -98,6 +98,21 @@ try_all(struct chan *c, char kind)
 	}
 }
 
+/* For mail of hers that came from a mail program. */
+static struct chan *
+submitter(struct chan *intake, const struct kit_user *u)
+{
+	struct msg *m = kit_request(OP_INTAKE_SUBMIT), *reply;
+	struct chan *c;
+
+	msg_put_id(m, F_USER_ID, &u->id);
+	msg_put_bytes(m, F_SIGN_PK, u->seal_pk, 32);
+	assert_int_equal(kit_ask(intake, m, &reply), LL_OK);
+	assert_int_equal(chan_create(msg_take_fd(reply, 0), &c), LL_OK);
+	msg_destroy(reply);
+	return c;
+}
+
 static void
 nobody_does_what_is_not_his(void **state)
 {
@@ -124,9 +139,10 @@ nobody_does_what_is_not_his(void **state)
 	c[7] = kit_channel(&kit, PEER_PORTAL);
 	c[8] = kit_channel(&kit, PEER_INTAKE);
 	c[9] = kit_channel(&kit, PEER_LOCAL);
+	c[10] = submitter(c[8], &staff);
 	for (i = 0; i < sizeof(kinds) - 1; i++)
 		try_all(c[i], kinds[i]);
-	for (i = 6; i < 10; i++)
+	for (i = 6; i < 11; i++)
 		chan_destroy(c[i]);
 	chan_destroy(c[1]);
 	kit_logout(&staff);
