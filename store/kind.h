@@ -101,10 +101,9 @@ enum key_source {
                                     back, so it goes wherever one has it */
 /* FLAGS of a message that FETCH gives. */
 #define FETCH_SUBMITTED 1u       /* from a mail program: the house signed */
-/* FLAGS of a CA. */
 /* FLAGS of MAILKEY_PUT: brought along, beside the one made for the vault. */
 #define MAILKEY_IMPORTED 1u
-
+/* FLAGS of a CA. */
 #define CA_OWN 1u
 #define CA_CRL_ELSEWHERE 2u      /* it has a CRL that did not fit: ask for that
                                     CA alone */
