@@ -50,12 +50,14 @@ try_own(struct tlv_view nest, const char *from, struct cms_own *own)
 const char *
 cms_own(struct job *job, const struct cms_own **own_r)
 {
-	struct tlv_view nest, from = job_bytes(job_view(&job->fields),
-	    PARSE_F_FROM);
+	const struct tlv_view fields = job_view(&job->fields);
+	struct tlv_view nest, from = job_bytes(fields, PARSE_F_SENDER);
 	const char *why = "None was given.", *address;
 	size_t at = 0;
 
 	*own_r = &signer.own;
+	if (from.len == 0)
+		from = job_bytes(fields, PARSE_F_FROM);
 	if (job_text(from, PARSE_F_ADDRESS, &address) != LL_OK ||
 	    address == NULL || strlen(address) >= sizeof signer.from)
 		return "The sender has no address.";

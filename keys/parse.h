@@ -75,7 +75,8 @@ enum parse_format { PARSE_OPENPGP = 1, PARSE_SMIME = 2, PARSE_PLAIN = 3 };
  *       (1: a CRL names it, or its owner revoked it).  ALGORITHM of a certificate also names the
  *       cipher that its owner's programs read: AES-256-GCM or AES-256-CBC.
  *       RESULT LL_DENIED and WORDS when it must not be used, fields are there.
- * SEAL: FROM {ADDRESS [NAME]} TO* {..} CC* {..} [SUBJECT] DATE MESSAGE_ID
+ * SEAL: FROM {ADDRESS [NAME]} [SENDER {..}: who signs and hands it in for
+ *       FROM] TO* {..} CC* {..} [SUBJECT] DATE MESSAGE_ID
  *       [IN_REPLY_TO] [REFERENCES] ITEM* {NAME TYPE} (one for each attachment)
  *       RECIPIENT* {FORMAT KEY [TRUSTED]} (the sender's own too; PLAIN:
  *       {FORMAT}) [CA*] [CRL*] (a certificate with TRUSTED 1 must lead to a
@@ -120,7 +121,8 @@ enum parse_field {
 	PARSE_F_WARNING, PARSE_F_PROTECTED, PARSE_F_SIGNATURE, PARSE_F_PART,
 	PARSE_F_WHAT, PARSE_F_DEPTH, PARSE_F_SIGNED, PARSE_F_KEYS,
 	PARSE_F_FOUND, PARSE_F_SOURCE, PARSE_F_REPORT, PARSE_F_REPORTED,
-	PARSE_F_PASSWORD, PARSE_F_REPLY_TO, PARSE_F_WEAK, PARSE_F_REVOKED
+	PARSE_F_PASSWORD, PARSE_F_REPLY_TO, PARSE_F_WEAK, PARSE_F_REVOKED,
+	PARSE_F_SENDER
 };
 
 /* Where in a message a key was FOUND. */

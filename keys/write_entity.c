@@ -85,6 +85,8 @@ write_head(struct job *job, struct tlv_out *o, const char *subject)
 		    "control character in it, or is too long.");
 	r = write_people(job, o, "From", PARSE_F_FROM);
 	if (r == LL_OK)
+		r = write_people(job, o, "Sender", PARSE_F_SENDER);
+	if (r == LL_OK)
 		r = write_people(job, o, "To", PARSE_F_TO);
 	if (r == LL_OK)
 		r = write_people(job, o, "Cc", PARSE_F_CC);

@@ -28,7 +28,7 @@ TAGS = {name: n for n, name in [
     (40, "PART"), (41, "WHAT"), (42, "DEPTH"), (43, "SIGNED"),
     (44, "KEYS"), (45, "FOUND"), (46, "SOURCE"), (47, "REPORT"),
     (48, "REPORTED"), (49, "PASSWORD"), (50, "REPLY_TO"), (51, "WEAK"),
-    (52, "REVOKED")]}
+    (52, "REVOKED"), (53, "SENDER")]}
 NAMES = {n: name for name, n in TAGS.items()}
 NUMBERS = {"JOB", "FORMAT", "BITS", "CREATED", "EXPIRES", "TRUSTED", "RESULT",
            "DATE", "AUTOCRYPT", "BYTES", "PROTECTED", "WHAT", "DEPTH",
@@ -204,7 +204,7 @@ def seal_job(recipients, text="Hello\n", subject="Minutes of Monday",
     fields += [("ITEM", [("NAME", f[0]), ("TYPE", f[1])]) for f in files]
     fields += [("RECIPIENT", [("FORMAT", f), ("KEY", k)])
                for f, k in recipients]
-    fields += [(k.upper(), v) for k, v in more.items()]
+    fields += [(k.upper().rstrip("_"), v) for k, v in more.items()]
     return fields, [text.encode() if isinstance(text, str) else text,
                     *[f[2] for f in files]]
 

@@ -274,6 +274,30 @@ def test_no_header_line_is_a_name_alone():
         assert len(got["To"].addresses) == 9
 
 
+def test_handed_in_for_somebody():
+    """The organisation's key signs what a staff member's program wrote."""
+    made = kit.make(SMIME, "center@in.example")
+    pgp = kit.make(PGP, "center@in.example")
+    with kit.Authority() as ca:
+        private = [[("FORMAT", SMIME), ("SECRET", made.SECRET),
+                    ("KEY", ca.issue(made.KEY, "center@in.example"))],
+                   [("FORMAT", PGP), ("SECRET", pgp.SECRET)]]
+        sent = kit.seal([(PLAIN, b"")], private)
+        assert sent.ALGORITHM["TEXT"] == ["not signed"]
+        sent = kit.seal([(PLAIN, b"")], private, autocrypt=1,
+                        sender_=[("ADDRESS", "center@in.example"),
+                                 ("NAME", "House of Tests")])
+        assert sent.ALGORITHM["TEXT"] == ["signed"], sent.words
+        mail = opened(sent.outputs[PLAIN])
+        assert mail["From"].addresses[0].addr_spec == "ada@in.example"
+        assert mail["Sender"].address.addr_spec == "center@in.example"
+        assert mail["Autocrypt"] is None
+        # who reads it is told that it is not the author's own signature
+        back = kit.open_mail(sent.outputs[PLAIN], [], [],
+                             ("CA", ca.read("ca.pem")))
+        assert back.SIGNATURE["RESULT"] == [kit.CONFLICT], back.SIGNATURE
+
+
 def test_in_the_clear():
     sent = kit.seal([(PLAIN, b"")], [], "Grüße\n", "Überweisung",
                     files=[("a.bin", "application/octet-stream", b"\0\1")])
