@@ -72,8 +72,9 @@ enum parse_format { PARSE_OPENPGP = 1, PARSE_SMIME = 2, PARSE_PLAIN = 3 };
  *    R: FORMAT KEY (minimal, binary) FINGERPRINT ALGORITHM BITS CREATED
  *       EXPIRES (0: never) HOLDER* (addresses in it) TRUSTED (1: the chain
  *       ends at a CA and no CRL names it; only when CA was given) [REVOKED]
- *       (1: a CRL names it, or its owner revoked it).  ALGORITHM of a certificate also names the
- *       cipher that its owner's programs read: AES-256-GCM or AES-256-CBC.
+ *       (1: a CRL names it, or its owner revoked it).  ALGORITHM of a
+ *       certificate also names the cipher that its owner's programs read:
+ *       AES-256-GCM or AES-256-CBC.
  *       RESULT LL_DENIED and WORDS when it must not be used, fields are there.
  * SEAL: FROM {ADDRESS [NAME]} [SENDER {..}: who signs and hands it in for
  *       FROM] TO* {..} CC* {..} [SUBJECT] DATE MESSAGE_ID
