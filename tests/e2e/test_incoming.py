@@ -420,6 +420,26 @@ def test_25_megabytes():
         assert fetch(d, got["attachments"][0]["path"]) == data
 
 
+def test_text_behind_files_and_long_text():
+    """What is text is known only at the end: it is found behind large files,
+    and what is too long to be shown is a file."""
+    with desk() as d:
+        d.trust(d.dora)
+        files = [b"Content-Type: application/octet-stream; name=f\r\n\r\n" +
+                 os.urandom(700 << 10).hex().encode() for _ in range(8)]
+        got = d.show(seal(d, mixed(*files, (TEXT + "At last." + "x" *
+                                            (2 << 20)).encode()), (d.dora,)))
+        assert got["signature"]["valid"], got["signature"]
+        assert got["body"].startswith("At last.x"), got["body"][:99]
+        assert len(got["body"]) > 2 << 20 and len(got["attachments"]) == 8
+        long = "Long line.\r\n" * (500 << 10)
+        got = d.show(seal(d, TEXT + long, (d.dora,)))
+        assert "too long to be shown" in got["body"], got["body"][:99]
+        assert [a["name"] for a in got["attachments"]] == ["text.txt"], got
+        text = fetch(d, got["attachments"][0]["path"])
+        assert text == long.replace("\r\n", "\n").encode(), len(text)
+
+
 # --- S/MIME ------------------------------------------------------------------
 
 def test_smime():
