@@ -91,7 +91,7 @@ print_own(FILE *out, const struct center_own *k)
 	    k->format), k->algorithm, text);
 	if (!k->usable)
 		(void)fprintf(out, "  no certificate yet: the administration "
-		    "makes one\n");
+		    "makes one, or key import takes yours\n");
 }
 
 static json_t *

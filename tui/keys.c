@@ -48,7 +48,8 @@ add_own(struct lines *l, const struct center_own *k)
 	lines_add(l, LINES_NONE, 4, PAINT_PLAIN, "%s", text);
 	lines_add(l, LINES_NONE, 4, PAINT_PLAIN, k->usable ?
 	    "for others: ssh HOST key export --%s > FILE" :
-	    "no certificate yet: the administration makes one", smime ?
+	    "no certificate yet: the administration makes one, or ssh HOST "
+	    "key import takes yours", smime ?
 	    "smime" : "openpgp");
 }
 

@@ -56,8 +56,8 @@ static void
 add_warnings(struct plan *s)
 {
 	if (*s->changed)
-		lines_add(&s->lines, LINES_NONE, 0, PAINT_WARN, "%s",
-		    s->changed);
+		lines_add(&s->lines, LINES_NONE, 0, PAINT_WARN,
+		    "This is the new plan; not sent: %s", s->changed);
 	if (s->p.class > CLASS_NORMAL)
 		lines_add(&s->lines, LINES_NONE, 0, PAINT_BOLD, "%s",
 		    center_class_sentence(s->p.class));
@@ -173,8 +173,8 @@ plan_again(struct plan *s)
 {
 	enum ll_result r;
 
-	(void)snprintf(s->changed, sizeof(s->changed), "%s This is the new "
-	    "plan.", center_words(view_center(), LL_CONFLICT));
+	(void)snprintf(s->changed, sizeof(s->changed), "%s",
+	    center_words(view_center(), LL_CONFLICT));
 	r = plan_anew(s);
 	if (r) {
 		view_fail("No new plan", r);

@@ -238,6 +238,58 @@ def test_keys_on_the_screen():
         assert got.good and got.text() == "Text.\n", (got.said, got.text())
 
 
+def test_a_mail_is_taken_back_and_sent_again():
+    house, ada, bob = house_of_two(config={"undo_seconds": 4})
+    with house, keykit.Pgp() as world:
+        dora = world.person("dora@out.example")
+        ada.verb("key add --for dora@out.example", dora.public)
+        # above what a row of the database holds: its mail is a blob
+        draft = drafted(ada, {"big.bin": os.urandom(200000)})
+        with ada.screen() as screen:
+            screen.wait("Inbox:|go on")
+            screen.send("\x1b").send("\x1b") if "go on" in screen.text() \
+                else None
+            screen.send("B").wait("Drafts")
+            screen.wait("big.bin|no subject|1 ")
+            screen.send("\r").wait("Subject:")
+            screen.send("dora@out.example\t\tBack\tText.\x18")
+            screen.wait("dora@out.example +openpgp")
+            screen.send("\r").wait(r"u takes it back")
+            screen.send("u").wait("Taken back: nobody got it")
+            screen.send("\x18").wait("dora@out.example +openpgp")
+            screen.send("\r").wait(r"u takes it back")
+            screen.wait("relayed", 30)
+        raws = mail_of(house, b"multipart/encrypted")
+        assert len(raws) == 1 and len(house.mails()) == 1, len(raws)
+        got = dora.open(raws[0], "gpg", [ada.ssh("key export").raw])
+        assert got.good and len(got.files()["big.bin"]) == 200000, got.said
+        # neither mail is kept once it is out, only the attachment
+        ll.until(lambda: sum(len(files) for _, _, files in os.walk(
+            house.data + "/blobs")) == 1, 20, "one blob")
+        assert draft
+
+
+def test_what_changes_after_the_plan_is_shown_again():
+    house, ada, bob = house_of_two()
+    with house, keykit.Pgp() as world:
+        dora = world.person("dora@out.example")
+        ada.verb("key add --for dora@out.example", dora.public)
+        with ada.screen() as screen:
+            screen.wait("Inbox: empty")
+            screen.send("c").wait("Subject:")
+            screen.send("dora@out.example\t\tHi\tText.\x18")
+            screen.wait("dora@out.example +openpgp")
+            ada.ssh("key remove " + dora.fingerprint)
+            screen.send("\r").wait("look again before you send")
+            screen.wait("This is the new plan; not sent: a recipient.s key")
+            screen.wait("dora@out.example +portal-muc")
+            # a better way that comes up since does not change what was seen
+            ada.verb("key add --for dora@out.example", dora.public)
+            screen.send("\r").wait("by route portal-muc")
+        house.wait_link("dora@out.example")
+        assert len(house.mails()) == 1
+
+
 def test_line_mode_keys_class_and_routes():
     house, ada, bob = house_of_two()
     with house, keykit.Pgp() as world:
