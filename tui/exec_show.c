@@ -153,6 +153,10 @@ print_mail(FILE *out, const struct center_message *m)
 	    o->opened ? "no" : "not known");
 	for (i = 0; i < o->note_count; i++)
 		(void)fprintf(out, "Note: %s\n", o->notes[i]);
+	if (!o->opened) {
+		print_files(out, m);
+		return;
+	}
 	(void)fprintf(out, "--- %.10s: the sender's words, down to the line "
 	    "with this mark and \"end\" ---\n", mark);
 	for (i = 0; i <= o->section_count; i++) {

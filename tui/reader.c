@@ -211,8 +211,11 @@ mail_band(const struct reader *d, int y, bool draw)
 		    text);
 	else
 		band_line(&b, "Sealed", PAINT_BAD, o->reason);
-	band_line(&b, "Came", PAINT_PLAIN, *o->encrypted ? o->encrypted :
-	    o->opened ? "as mail, not encrypted" : "as mail");
+	if (*o->encrypted)
+		(void)snprintf(text, sizeof(text), "encrypted, %s",
+		    o->encrypted);
+	band_line(&b, "Came", PAINT_PLAIN, *o->encrypted ? text : o->opened ?
+	    "as mail, not encrypted" : "as mail");
 	for (i = 0; i < o->note_count; i++)
 		band_line(&b, "Note", PAINT_WARN, o->notes[i]);
 	return b.rows;
@@ -267,6 +270,7 @@ draw_head(const struct reader *d, int y)
 	field(&y, "Subject", PAINT_BOLD, text);
 	draw_signature(d, &y);
 	paint_rule(y++, 0, paint_cols(), is_own(d) ? "what you wrote" :
+	    r->is_mail && !d->m.mail.opened ? "not opened" :
 	    "what the sender wrote");
 	return y;
 }

@@ -336,6 +336,7 @@ def test_what_cannot_be_opened_is_kept():
                 mail[at:] in raw, (len(raw), len(mail))
             text = d.ada.ssh("show " + got["id"]).out
             assert "Sealed: It could not be opened" in text, text
+            assert "sender's words" not in text, text
 
 
 def test_letterlock_parse_dies():
