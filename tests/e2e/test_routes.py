@@ -270,7 +270,7 @@ def test_a_mail_is_taken_back_and_sent_again():
 
 
 def test_what_changes_after_the_plan_is_shown_again():
-    house, ada, bob = house_of_two()
+    house, ada, bob = house_of_two(config={"undo_seconds": 2})
     with house, keykit.Pgp() as world:
         dora = world.person("dora@out.example")
         ada.verb("key add --for dora@out.example", dora.public)
