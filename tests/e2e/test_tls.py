@@ -2,6 +2,9 @@
 servers, a signed DNS and a web server of the test's own.  What cannot be proven
 is put off and told, and never goes in clear."""
 import contextlib
+import hashlib
+import os
+import re
 import time
 
 import dnskit
@@ -440,6 +443,35 @@ def test_a_slow_server_holds_up_nobody():
         ada.wait_state(sent["id"], "carol@out.example", "notified")
         assert time.monotonic() - start < 6, time.monotonic() - start
         assert route_of(stuck[0], "bob@slow.example") == "tls"
+
+
+
+def peak_kib(process):
+    with open(f"/proc/{process.pid}/status", encoding="ascii") as f:
+        return int(re.search(r"VmHWM:\s+(\d+)", f.read()).group(1))
+
+
+def test_a_large_mail_takes_no_more_memory():
+    """The bytes that arrive are those whose hash stands in the event."""
+    with world() as w:
+        mx = w.sink()
+        w.zone(address=mx.address)
+        w.sts()
+        house, ada = w.house()
+        proof_of(ada, send(ada))
+        relay = house.procs("letterlock-relay")[0]
+        before = peak_kib(relay)
+        path = os.path.join(house.base, "large.bin")
+        with open(path, "wb") as f:
+            f.write(os.urandom(25 << 20))
+        ada.scp(path, f"{ada.target}:/")
+        draft = ada.list("drafts")[0]["id"]
+        sent = ada.send([BOB], "large", "b", "--draft", draft)
+        proof = proof_of(ada, sent, secs=90)
+        raw = mx.mails[1].raw
+        assert len(raw) > 33 << 20
+        assert "sha256:" + hashlib.sha256(raw).hexdigest() in proof, proof
+        assert peak_kib(relay) - before < 4096, (before, peak_kib(relay))
 
 
 if __name__ == "__main__":
