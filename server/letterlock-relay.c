@@ -254,7 +254,10 @@ set_up_run(struct relay *x, const char **why_r)
 	s.find_servers = x->looks ? find_servers : NULL;
 	s.find_arg = x->tls;
 	s.trust = x->trust;
-	if (r == LL_OK && (x->looks || s.dir == NULL))
+	/* names of strangers may take long: ours does not wait behind them */
+	if (r == LL_OK && s.dir == NULL)
+		r = pool_create(x->loop, 1, &s.smart_pool);
+	if (r == LL_OK && x->looks)
 		r = pool_create(x->loop, THREADS, &s.pool);
 	return r == LL_OK ? run_open(&s, &x->run, why_r) : r;
 }

@@ -237,7 +237,7 @@ start_look(struct relay_host *h)
 	h->looking = true;
 	h->lookup.work = look;
 	h->lookup.done = looked;
-	pool_submit(h->world->pool, &h->lookup);
+	pool_submit(h->set.pool, &h->lookup);
 }
 
 /* --- connections --- */

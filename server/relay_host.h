@@ -21,7 +21,6 @@
 /* What all destinations share. */
 struct host_world {
 	struct loop *loop;
-	struct pool *pool;
 	struct job_world *job;
 	const char *helo;
 	size_t connections;        /* open now, to all */
@@ -38,6 +37,7 @@ struct host_world {
 struct host_settings {
 	const char *name;          /* of the domain, or of the smarthost */
 	/* Finds the servers; in a thread of the pool, and may block. */
+	struct pool *pool;
 	void (*find)(void *arg, const char *name, struct relay_route *route_r);
 	void *find_arg;
 	bool direct;               /* the recipient's own servers: each hop's

@@ -28,6 +28,8 @@ struct relay_run {
 	struct relay_job *jobs;
 	size_t job_count;
 	bool leasing, due, more, stopping;
+	bool slow_clock;           /* ticks only when the next row is due */
+	uint64_t slow_until;
 	uint64_t next_ms, ended_ms, stop_ms, no_requiretls_ms;
 	uint64_t key_day;          /* pairs exist for this day and the next */
 	uint64_t timer;
@@ -122,7 +124,8 @@ static struct relay_host *
 host_of(struct relay_run *x, const char *domain)
 {
 	struct host_settings s = {
-		.name = domain, .find = x->set.find_servers,
+		.name = domain, .pool = x->set.pool,
+		.find = x->set.find_servers,
 		.find_arg = x->set.find_arg, .direct = true,
 		.trust = x->set.trust, .user = ""
 	};
@@ -310,6 +313,29 @@ make_room(struct relay_run *x, uint64_t now)
 		(void)host_evict(worst, host_waiting(worst) / 2 + 1);
 }
 
+/* With nothing under way the next row's time is all that is waited for. */
+static bool
+is_quiet(const struct relay_run *x)
+{
+	return x->job_count == 0 && x->world.connections == 0 &&
+	    !x->stopping;
+}
+
+static void
+tick(void *arg);
+
+static void
+set_clock(struct relay_run *x)
+{
+	uint64_t now = loop_now_ms(), ms = TICK_MS;
+
+	x->slow_clock = is_quiet(x);
+	if (x->slow_clock && x->next_ms > now + TICK_MS)
+		ms = x->next_ms - now;
+	if (loop_timer(x->set.loop, ms, tick, x, &x->timer) != LL_OK)
+		loop_stop(x->set.loop);
+}
+
 static bool
 is_busy(const struct relay_run *x)
 {
@@ -343,6 +369,12 @@ after(void *arg)
 		host_reap(x->hosts[i]);
 	lease(x);
 	check_stop(x);
+	/* work began, or the next row's time became known */
+	if (x->slow_clock && (!is_quiet(x) || x->next_ms != x->slow_until)) {
+		loop_timer_remove(x->set.loop, x->timer);
+		set_clock(x);
+	}
+	x->slow_until = x->next_ms;
 }
 
 static void
@@ -364,8 +396,7 @@ tick(void *arg)
 		x->hosts[i] = x->hosts[--x->host_count];
 	}
 	make_room(x, now);
-	if (loop_timer(x->set.loop, TICK_MS, tick, x, &x->timer) != LL_OK)
-		loop_stop(x->set.loop);
+	set_clock(x);
 }
 
 void
@@ -389,7 +420,6 @@ fill_worlds(struct relay_run *x)
 	queue_keys_init(&x->job.keys, x->set.root);
 	x->job.mail = x->set.mail;
 	x->world.loop = x->set.loop;
-	x->world.pool = x->set.pool;
 	x->world.job = &x->job;
 	x->world.helo = at != NULL ? at + 1 : "localhost";
 	x->world.connections_max = CONNECTIONS_MAX;
@@ -418,6 +448,7 @@ run_open(const struct run_settings *s, struct relay_run **x_r,
 		r = dir_open(s->dir, &x->job, job_ended, x, &x->dir);
 	} else {
 		smart_host(s->smart, &host);
+		host.pool = s->smart_pool;
 		r = host_create(&x->world, &host, &x->smart);
 	}
 	if (r == LL_OK)

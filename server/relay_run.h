@@ -16,7 +16,8 @@
 struct run_settings {
 	struct loop *loop;
 	struct relay_store *store;
-	struct pool *pool;
+	struct pool *smart_pool;   /* finds the server next door */
+	struct pool *pool;         /* finds domains' servers */
 	const struct secret *root;
 	struct mail_settings mail;
 	const char *dir;           /* a directory, or */
