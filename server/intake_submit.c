@@ -81,6 +81,10 @@ on_hello(const struct run *x, struct tlv_view v, struct msg *reply)
 	put_config(reply, c, "expiry_days");
 	put_config(reply, c, "attachment_max");
 	put_config(reply, c, "key_search");
+	msg_begin(reply, F_CONFIG);
+	msg_put_text(reply, F_CONFIG_KEY, "sender");
+	msg_put_text(reply, F_CONFIG_VALUE, x->m->x->bounces);
+	msg_end(reply);
 	msg_put_fd(reply, fd);
 	return LL_OK;
 }

@@ -143,6 +143,8 @@ write_job(struct sealing *s)
 	tlv_out_init(&job, PARSE_JOB_MAX);
 	tlv_put_u64(&job, PARSE_F_JOB, PARSE_SEAL);
 	put_person(&job, PARSE_F_FROM, o->from, o->from_name);
+	if (o->sender)
+		put_person(&job, PARSE_F_SENDER, o->sender, o->sender_name);
 	for (i = 0; i < d->to_count; i++)
 		put_person(&job, PARSE_F_TO, d->to[i], NULL);
 	for (i = 0; i < d->cc_count; i++)

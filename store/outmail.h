@@ -63,6 +63,8 @@ struct outmail_key {
 struct outmail {
 	const struct draft *d;       /* id and key are the message's */
 	const char *from, *from_name;
+	const char *sender, *sender_name; /* who hands it in and signs; NULL:
+	                                     the author does */
 	uint64_t date;
 	const char *mail_id;         /* without brackets, as are these */
 	const char *in_reply_to;     /* "" for none */

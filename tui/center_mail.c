@@ -405,7 +405,10 @@ seal(struct mailing *s, uint64_t date, struct center_mails *m)
 	struct outmail_key *list;
 	struct outmail o = { .d = s->d, .from = self->email,
 	    .from_name = self->name, .date = date, .mail_id = m->id,
-	    .in_reply_to = answered, .host = &host, .arg = s };
+	    .in_reply_to = answered, .host = &host, .arg = s,
+	    /* only intake says so, which signs for the author */
+	    .sender = desk_config(s->c->desk, "sender"),
+	    .sender_name = self->org };
 	size_t first;
 	int fd = -1;
 	enum ll_result r;

@@ -598,6 +598,8 @@ def test_marked_mail_is_sent_by_the_house():
         assert opened.text() == "Grüße\nby the house\n", opened.text()
         assert opened.mail["Subject"] == "Results"
         assert mail["Autocrypt"] is None, mail["Autocrypt"]
+        assert "ada@house.example" in mail["From"], mail["From"]
+        assert "center@house.example" in mail["Sender"], mail["Sender"]
         bob.login()
         row = ll.until(bob.list, 30, "the message")[0]
         shown = bob.verb(f"show {row['id']}")
