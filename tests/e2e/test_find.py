@@ -1,7 +1,7 @@
 """Keys found when a message is planned: web key directories and keyservers of
 a real web server, by names of a real DNS; and what a stranger's server may try
 with a house that looks."""
-# limit: 300
+# limit: 420
 import concurrent.futures
 import hashlib
 import os
