@@ -25,7 +25,7 @@ define store_test
 OBJS_$(1) = tests/unit/storekit.o
 LIBS_$(1) = -lsqlite3
 endef
-$(foreach t,send auth link roles crash blob lease limits keys plan route migrate intake finding,\
+$(foreach t,send auth link roles crash blob lease limits keys plan route migrate submit intake finding,\
   $(eval $(call store_test,test_store_$(t))))
 
 $(B)/tests/unit/shim_disk.so: tests/unit/shim_disk.c
