@@ -339,19 +339,35 @@ put_off(struct store *s, struct request *q, const struct row *w,
 	return r;
 }
 
+/* What is out of the house cannot expire any more. */
+static enum ll_result
+relayed(struct store *s, struct request *q, struct delivery *d,
+    const char *detail)
+{
+	enum ll_result r = LL_OK;
+
+	if (d->state == STATE_QUEUED || d->state == STATE_DEFERRED) {
+		r = db_run(s->db, "UPDATE deliveries SET state = ?2, expires ="
+		    " 0 WHERE delivery = ?1", "du", &d->id, STATE_RELAYED);
+		d->state = STATE_RELAYED;
+	}
+	return r == LL_OK ? delivery_record(s, q->now, d, EVENT_RELAYED, 0,
+	    detail) : r;
+}
+
 /* Opened before the relay's word arrived: the later state stays. */
 static enum ll_result
 sent(struct store *s, struct request *q, const struct row *w,
     struct delivery *d, const char *detail)
 {
-	const bool mail = route_is_mail(d->route);
 	enum ll_result r;
 
 	r = finish(s, q, w, d);
+	if (r == LL_OK && route_is_mail(d->route))
+		return relayed(s, q, d, detail);
 	if (r == LL_OK)
-		r = delivery_record(s, q->now, d, mail ? EVENT_RELAYED :
-		    EVENT_NOTIFIED, d->state == STATE_QUEUED ||
-		    d->state == STATE_DEFERRED ? mail ? STATE_RELAYED :
+		r = delivery_record(s, q->now, d, EVENT_NOTIFIED,
+		    d->state == STATE_QUEUED || d->state == STATE_DEFERRED ?
 		    STATE_NOTIFIED : 0, detail);
 	return r;
 }

@@ -213,6 +213,25 @@ told(const struct id *message, unsigned n, enum event event, const char *words)
 	return found;
 }
 
+/* When recipient n's delivery ends; 0: never. */
+static uint64_t
+end_of(const struct id *message, unsigned n)
+{
+	struct tlv_view row;
+	struct msg *reply;
+	uint64_t expires;
+	size_t at = 0;
+
+	assert_int_equal(simple(OP_STATUS, message, NULL, &reply), LL_OK);
+	do
+		assert_true(view_nest(msg_view(reply), F_RECIPIENT, &at,
+		    &row));
+	while (n-- > 0);
+	expires = view_u64(row, F_EXPIRES);
+	msg_destroy(reply);
+	return expires;
+}
+
 static void
 a_mail_from_send_to_the_last_word(void **state)
 {
@@ -247,6 +266,8 @@ a_mail_from_send_to_the_last_word(void **state)
 	/* one of two is done: the other still needs the mail */
 	assert_int_equal(result(hand, QUEUE_SENT, "250 ok sha256:aa"), LL_OK);
 	assert_int_equal(kit_state(&ada, &message, 1), STATE_RELAYED);
+	assert_int_equal(end_of(&message, 1), 0);
+	assert_true(end_of(&message, 2) > 0);
 	assert_true(told(&message, 1, EVENT_RELAYED, "250 ok sha256:aa"));
 	assert_int_equal(blob(hand, &format), LL_NOTFOUND);
 	assert_int_equal(blob(dane, &format), LL_OK);
