@@ -18,6 +18,7 @@ TRIES = {
     "letterlock-store": ["open", "internet", "execute"],
     "letterlock-portal": ["open", "execute"],
     "letterlock-relay": ["database", "execute"],
+    "letterlock-intake": ["open", "execute"],
     "letterlockd": ["outside"],
 }
 
@@ -39,7 +40,8 @@ class Scene:
     ended one of them."""
 
     def __init__(self, env=None):
-        self.house = ll.House(env=env)
+        self.house = ll.House(env=env, config={
+            "intake_listen": f"inet:{ll.free_port()}@127.0.0.1"})
         self.house.write("outside", "x")
         self.users = [self.house.add_user(f"u{n}") for n in range(12)]
         self.screen = self.sftp = None
@@ -48,7 +50,7 @@ class Scene:
         if program == "letterlockd":
             return self.house.daemon.pid
         if program in ("letterlock-store", "letterlock-portal",
-                       "letterlock-relay"):
+                       "letterlock-relay", "letterlock-intake"):
             return ll.until(lambda: self.house.procs(program),
                             20, program)[0].pid
         if not (self.screen and self.here(program)):
