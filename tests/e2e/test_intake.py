@@ -7,12 +7,14 @@ alone, and what becomes of mail while something is away.
 # limit: 240
 import base64
 import contextlib
+import grp
 import os
 import random
 import re
 import shutil
 import signal
 import smtplib
+import stat
 import subprocess
 import tempfile
 import threading
@@ -446,6 +448,34 @@ def test_reports_of_others():
         give(post, "center@house.example", report(mail_id), sender="")
         row = ada.wait_state(message, "dora@out.example", "failed")
         assert "550 no" in str(row) and "\x1b" not in str(row), row
+
+
+def test_unix_socket():
+    """For Postfix's group and nobody else; a new process takes it over."""
+    folder = tempfile.mkdtemp(prefix="ll-milter-")
+    path = os.path.join(folder, "milter")
+    with contextlib.ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        house = stack.enter_context(ll.House(
+            config={"intake_listen": f"unix:{path}"}))
+        post = stack.enter_context(mta.Postfix(
+            more=GATE.format(at=f"unix:{path}")))
+        ada = house.add_user("ada")
+        assert stat.S_IMODE(os.stat(path).st_mode) == 0o660
+        group = grp.getgrnam("postfix").gr_gid
+        os.chmod(folder, 0o711)
+        old = house.procs("letterlock-intake")[0]
+        inode = os.stat(path).st_ino
+        old.kill()
+        ll.until(lambda: os.path.exists(path) and
+                 os.stat(path).st_ino != inode, 20, "a new socket")
+        os.chown(path, -1, group)
+        to = "ada@house.example"
+        ll.until(lambda: give_code(post, to, pgp_mime(to)) == 250, 20,
+                 "the mail is taken")
+        ada.login()
+        assert len(ada.list()) == 1
+        assert not post.mails(to)
 
 
 SUBMIT = {"intake_marked": "yes", "intake_hold": "yes"}
