@@ -53,8 +53,10 @@ set_server(struct relay_dns *d, const char *server, const char **why_r)
 	socklen_t len;
 
 	if (server[0] == '\0') {
-		*why_r = "/etc/resolv.conf names no resolver";
-		return ub_ctx_resolvconf(d->ctx, NULL) == 0 ? LL_OK : LL_USAGE;
+		/* without that file the root's servers are asked: a machine
+		 * that has no network yet must start as well */
+		(void)ub_ctx_resolvconf(d->ctx, NULL);
+		return LL_OK;
 	}
 	*why_r = "dns_server is ADDRESS:PORT";
 	if (net_listen_parse(server, strlen(server), &sa, &len) != LL_OK ||

@@ -26,7 +26,8 @@ enum dns_type {
 
 struct relay_dns;
 
-/* server: ADDRESS:PORT of the resolver, "" for those of /etc/resolv.conf.
+/* server: ADDRESS:PORT of the resolver, "" for those of /etc/resolv.conf, or
+ * the root's servers where that is missing.
  * anchor: file of the trust anchor, "" for the root's (Debian's file, else
  * the keys of 2017 and 2024).  networks: private networks that dns_addresses
  * lets through.  Reads the files, so that it needs none later.  LL_USAGE with
