@@ -51,11 +51,11 @@ store_channel(const struct run *x, int *fd_r)
 }
 
 static void
-put_config(struct msg *m, const struct child *c, const char *key)
+put_config(struct msg *m, const char *key, const char *value)
 {
 	msg_begin(m, F_CONFIG);
 	msg_put_text(m, F_CONFIG_KEY, key);
-	msg_put_text(m, F_CONFIG_VALUE, child_config(c, key));
+	msg_put_text(m, F_CONFIG_VALUE, value);
 	msg_end(m);
 }
 
@@ -78,13 +78,15 @@ on_hello(const struct run *x, struct tlv_view v, struct msg *reply)
 	msg_put_u64(reply, F_ROLE, ROLE_STAFF);
 	msg_put_u64(reply, F_LOCKED, 0);
 	msg_put_text(reply, F_ORG, child_config(c, "org_name"));
-	put_config(reply, c, "expiry_days");
-	put_config(reply, c, "attachment_max");
-	put_config(reply, c, "key_search");
+	put_config(reply, "expiry_days", child_config(c, "expiry_days"));
+	put_config(reply, "attachment_max", child_config(c, "attachment_max"));
+	put_config(reply, "key_search", child_config(c, "key_search"));
 	msg_begin(reply, F_CONFIG);
 	msg_put_text(reply, F_CONFIG_KEY, "sender");
 	msg_put_text(reply, F_CONFIG_VALUE, x->m->x->bounces);
 	msg_end(reply);
+	/* whose key signs mail: it says so in its header */
+	put_config(reply, "sender", x->m->x->bounces);
 	msg_put_fd(reply, fd);
 	return LL_OK;
 }

@@ -627,6 +627,8 @@ def test_marked_mail_is_sent_by_the_house():
         assert opened.good, opened.said
         assert opened.text() == "Grüße\nby the house\n", opened.text()
         assert opened.mail["Subject"] == "Results"
+        assert mail["Sender"] and "center@house.example" in mail["Sender"]
+        assert "ada@house.example" in mail["From"], mail["From"]
         assert mail["Autocrypt"] is None, mail["Autocrypt"]
         assert "ada@house.example" in mail["From"], mail["From"]
         assert "center@house.example" in mail["Sender"], mail["Sender"]
