@@ -656,6 +656,47 @@ def test_marked_mail_is_sent_by_the_house():
         assert "by the house" in text and "submitted by mail" in text, text
 
 
+def test_handed_in_while_programs_die():
+    """What was answered 250 is with its reader, or a draft of its author;
+    never lost, never twice."""
+    with place(config=SEND, users=("ada", "bob")) as (house, post,
+                                                      (ada, bob)):
+        stop, rng = threading.Event(), random.Random(3)
+
+        def kill():
+            while not stop.wait(rng.uniform(0.05, 0.6)):
+                found = house.procs("letterlock-" + rng.choice(
+                    ["intake", "store", "tui", "parse"]))
+                if found:
+                    found[0].kill()
+
+        def hand_in(mail):
+            with contextlib.suppress(OSError, smtplib.SMTPException):
+                return submit(post, "bob@house.example", mail,
+                              check=False)[0] == 250
+            return False
+
+        killer = threading.Thread(target=kill)
+        killer.start()
+        names = sorted(f"m{n}" for n in range(12))
+        for name in names:
+            mail = staff_mail("bob@house.example", f"[secure] {name}",
+                              Message_ID=f"<{name}@house.example>")
+            ll.until(lambda mail=mail: hand_in(mail), 60, "accepted", 0.1)
+        stop.set()
+        killer.join()
+        ll.until(lambda: house.procs("letterlock-store"), 20, "the store")
+
+        def all_there():
+            with contextlib.suppress(ll.Failure):
+                ada.login()
+                bob.login()
+                return sorted(subjects(bob) + [
+                    d["subject"] for d in ada.list("drafts")]) == names
+            return False
+        ll.until(all_there, 30, "every mail once", 0.5)
+
+
 def test_unsafe_mail_is_refused_with_the_reason():
     config = dict(SEND, trust_normal="120")
     with place(config=config) as (house, post, (ada,)):
