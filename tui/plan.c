@@ -19,6 +19,7 @@ struct plan {
 	char changed[400];           /* why it was planned again, "": it was
 	                                not */
 	char fingerprint[129], address[321]; /* a key that is asked about */
+	bool stale;                  /* lookups came to an end since */
 };
 
 static void
@@ -423,18 +424,30 @@ plan_back(struct view *v)
 		view_fail("No new plan", r);
 }
 
+/* Lookups for many recipients end one by one: planned anew once a second. */
 static void
 plan_event(struct view *v, const struct desk_event *e)
 {
 	struct plan *s = v->state;
+
+	if (e->kind == DESK_FOUND)
+		s->stale = true;
+}
+
+static bool
+plan_tick(struct view *v)
+{
+	struct plan *s = v->state;
 	uint8_t before[HASH_BYTES];
 
-	if (e->kind != DESK_FOUND)
-		return;
+	if (!s->stale)
+		return false;
+	s->stale = false;
 	memcpy(before, s->p.hash, sizeof(before));
 	if (plan_anew(s) == LL_OK &&
 	    memcmp(before, s->p.hash, sizeof(before)) != 0)
 		view_say("Keys were found: look again before you send");
+	return true;
 }
 
 static const struct view_verb verbs[] = {
@@ -464,6 +477,7 @@ static const struct view_ops plan_ops = {
 	.key = lines_view_key,
 	.again = plan_back,
 	.event = plan_event,
+	.tick = plan_tick,
 	.finish = plan_finish,
 	.verbs = VIEW_VERBS(verbs),
 };

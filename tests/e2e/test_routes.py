@@ -121,6 +121,9 @@ def test_openpgp_message_is_opened_by_gpg():
         detail = [e["detail"] for e in row["events"]
                   if e["event"] == "relayed"][0]
         assert hashlib.sha256(raw).hexdigest() in detail, (detail, len(raw))
+        # a mail that is out has no end any more
+        shown = ada.ssh("status " + sent["id"]).out
+        assert "relayed" in shown and "expire" not in shown, shown
 
 
 def test_one_message_goes_by_every_route():
