@@ -471,7 +471,9 @@ def test_a_large_mail_takes_no_more_memory():
         raw = mx.mails[1].raw
         assert len(raw) > 33 << 20
         assert "sha256:" + hashlib.sha256(raw).hexdigest() in proof, proof
-        assert peak_kib(relay) - before < 4096, (before, peak_kib(relay))
+        if not ll.SANITIZED:    # which keeps what was freed
+            grown = peak_kib(relay) - before
+            assert grown < 4096, (before, grown)
 
 
 if __name__ == "__main__":
