@@ -1,12 +1,17 @@
 #include "keys/cms.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <openssl/ec.h>
+#include <openssl/rsa.h>
 #include <openssl/x509v3.h>
 
 #include "keys/write.h"
+
+#define RSA_BITS_MIN 2048
+#define RSA_BITS_MAX 4096
 
 /* The address as subject alternative name: what an issuer takes over. */
 static bool
@@ -103,21 +108,30 @@ put_pair(struct job *job, EVP_PKEY *key, X509_REQ *req)
 enum ll_result
 cms_make(struct job *job)
 {
+	const struct tlv_view fields = job_view(&job->fields);
+	const uint64_t bits = job_number(fields, PARSE_F_BITS, 0);
 	const char *address, *name;
 	X509_REQ *req = NULL;
 	EVP_PKEY *key;
+	char algorithm[16] = "EC-256";
 	enum ll_result r;
 
-	if (!write_person(job, job_view(&job->fields), &address, &name))
+	if (!write_person(job, fields, &address, &name))
 		return LL_USAGE;
-	key = EVP_EC_gen("P-256");
+	if (bits != 0 && (bits < RSA_BITS_MIN || bits > RSA_BITS_MAX))
+		return job_fail(job, LL_USAGE, "RSA keys have 2,048 to 4,096 "
+		    "bits.");
+	if (bits != 0)
+		snprintf(algorithm, sizeof algorithm, "RSA-%u",
+		    (unsigned)bits);
+	key = bits == 0 ? EVP_EC_gen("P-256") : EVP_RSA_gen((size_t)bits);
 	if (key != NULL)
 		req = request(key, address, strlen(name) > 64 ? "" : name);
 	r = req == NULL ? job_fail(job, LL_IO, "No key could be made.") :
 	    put_pair(job, key, req);
 	if (r == LL_OK) {
 		put_print(&job->result, key);
-		tlv_put_text(&job->result, PARSE_F_ALGORITHM, "EC-256");
+		tlv_put_text(&job->result, PARSE_F_ALGORITHM, algorithm);
 		tlv_put_u64(&job->result, PARSE_F_CREATED,
 		    (uint64_t)time(NULL));
 	}

@@ -20,16 +20,46 @@ take(BIO *bio, struct tlv_out *o)
 		explicit_bzero(p, (size_t)len);
 }
 
+/* An RSA key under another certificate of the same issuer: the one from before
+ * it was issued anew.  A key of somebody else's there gives something random,
+ * whose length is not that of the cipher's key; should it be by chance, the
+ * content does not open. */
+static bool
+unwraps(CMS_ContentInfo *cms, EVP_PKEY *key, X509 *cert)
+{
+	STACK_OF(CMS_RecipientInfo) *all = CMS_get0_RecipientInfos(cms);
+	CMS_RecipientInfo *ri;
+	X509_NAME *issuer;
+	int i;
+
+	for (i = 0; i < sk_CMS_RecipientInfo_num(all); i++) {
+		ri = sk_CMS_RecipientInfo_value(all, i);
+		issuer = NULL;
+		if (CMS_RecipientInfo_type(ri) != CMS_RECIPINFO_TRANS ||
+		    CMS_RecipientInfo_ktri_get0_signer_id(ri, NULL, &issuer,
+		    NULL) != 1 || issuer == NULL ||
+		    X509_NAME_cmp(issuer, X509_get_issuer_name(cert)) != 0 ||
+		    EVP_PKEY_up_ref(key) != 1)
+			continue;
+		if (CMS_RecipientInfo_set0_pkey(ri, key) == 1 &&
+		    CMS_RecipientInfo_decrypt(cms, ri) == 1)
+			return true;
+	}
+	return false;
+}
+
 /* A certificate that was issued anew names another serial than the mail of
- * before.  Only EC keys are tried without it: each holder has a key of the
- * message wrapped there, and the wrong one fails to unwrap; with RSA nobody
- * could tell. */
+ * before.  EC keys are tried without it: each holder has a key of the message
+ * wrapped there, and the wrong one fails to unwrap. */
 static bool
 decrypts(CMS_ContentInfo *cms, EVP_PKEY *key, X509 *cert, BIO *out)
 {
-	return CMS_decrypt(cms, key, cert, NULL, out, CMS_BINARY) == 1 ||
-	    (EVP_PKEY_get_base_id(key) == EVP_PKEY_EC &&
-	    CMS_decrypt(cms, key, NULL, NULL, out, CMS_BINARY) == 1);
+	if (CMS_decrypt(cms, key, cert, NULL, out, CMS_BINARY) == 1)
+		return true;
+	if (EVP_PKEY_get_base_id(key) == EVP_PKEY_EC)
+		return CMS_decrypt(cms, key, NULL, NULL, out, CMS_BINARY) == 1;
+	return unwraps(cms, key, cert) &&
+	    CMS_decrypt(cms, NULL, NULL, NULL, out, CMS_BINARY) == 1;
 }
 
 /* One error for whatever is wrong: an answer that tells more is an oracle. */

@@ -61,7 +61,8 @@ enum parse_format { PARSE_OPENPGP = 1, PARSE_SMIME = 2, PARSE_PLAIN = 3 };
  * K: PRIVATE* { FORMAT, SECRET, for S/MIME also KEY (the certificate, DER,
  *    and those above it after it) }; the first that can do it signs
  *    SECRET: OpenPGP transferable secret key without passphrase, or PKCS#8 DER
- * MAKE: FORMAT ADDRESS [NAME]
+ * MAKE: FORMAT ADDRESS [NAME] [BITS] (S/MIME: RSA of 2,048 to 4,096 bits;
+ *    absent or 0: P-256)
  *    R: SECRET KEY (OpenPGP: transferable public key; S/MIME: a certification
  *       request, DER) FINGERPRINT ALGORITHM CREATED
  * INSPECT: ADDRESS ("@domain": any address in it) KEY [CA*] [CRL*] [EXTRA*]

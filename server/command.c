@@ -158,16 +158,23 @@ command_read(const char *path, size_t max, uint8_t **data_r, size_t *len_r,
 }
 
 enum ll_result
-command_root(struct command *c, struct config *config_r,
-    struct secret *root_r, char *why)
+command_config(const struct command *c, struct config *config_r, char *why)
 {
 	char path[FILE_PATH_MAX];
 	enum ll_result r;
 
 	memset(config_r, 0, sizeof(*config_r));
-	*root_r = (struct secret)SECRET_NONE;
 	r = file_path(c->local.data, "letterlock.conf", path);
-	if (r == LL_OK)
-		r = config_load(config_r, path, why);
+	return r ? r : config_load(config_r, path, why);
+}
+
+enum ll_result
+command_root(struct command *c, struct config *config_r,
+    struct secret *root_r, char *why)
+{
+	enum ll_result r;
+
+	*root_r = (struct secret)SECRET_NONE;
+	r = command_config(c, config_r, why);
 	return r ? r : root_load(config_r, root_r, why);
 }

@@ -41,6 +41,10 @@ int command_fail(enum ll_result r, const char *words);
  * (CONFIG_WHY bytes) has a line on failure.  The caller frees. */
 LL_MUST enum ll_result command_read(const char *path, size_t max,
     uint8_t **data_r, size_t *len_r, char *why);
+/* Loads the configuration of the data directory; config_finish it, also after
+ * a failure (then why has a line). */
+LL_MUST enum ll_result command_config(const struct command *c,
+    struct config *config_r, char *why);
 /* Loads the configuration and the root secret of the data directory. */
 LL_MUST enum ll_result command_root(struct command *c, struct config *config_r,
     struct secret *root_r, char *why);

@@ -327,6 +327,10 @@ config_check(struct config *c, char why[CONFIG_WHY])
 	    c->values[CONFIG_data]))
 		return mistake(c, CONFIG_intake_listen, "a socket outside "
 		    "the data directory, where the mail server may go", why);
+	if (c->numbers[CONFIG_smime_rsa_bits] != 0 &&
+	    c->numbers[CONFIG_smime_rsa_bits] < 2048)
+		return mistake(c, CONFIG_smime_rsa_bits, "0, or 2048 to 4096",
+		    why);
 	if (c->values[CONFIG_relay_user][0] != '\0' &&
 	    c->values[CONFIG_relay_password_file][0] == '\0')
 		return mistake(c, CONFIG_relay_user,

@@ -332,6 +332,7 @@ main_watch(struct session *s)
 	    main_number(s, "login_grace_secs", MAIN_GRACE_SECS);
 	enum ll_result r = loop_create(&s->loop);
 
+	s->smime_rsa_bits = main_number(s, "smime_rsa_bits", 0);
 	if (!r)
 		r = loop_signal(s->loop, SIGCHLD, main_child, s);
 	if (!r)

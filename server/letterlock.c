@@ -103,6 +103,7 @@ run_init(struct command *c)
 
 struct enrolment {
 	struct chan *store;
+	uint64_t rsa_bits;           /* of the S/MIME key */
 	struct secret passphrase, seed;
 };
 
@@ -149,6 +150,7 @@ load_enrolment(const struct command *c, struct enrolment *e, char *why)
 struct mailkeys {
 	struct chan *store;
 	const char *user;
+	uint64_t rsa_bits;
 };
 
 /* What can't be made now is made when the user first unlocks. */
@@ -158,14 +160,15 @@ make_mailkeys(void *arg, const struct vault *v, const char *address,
 {
 	const struct mailkeys *m = arg;
 
-	(void)!mailkey_make(m->store, v, m->user, address, name);
+	(void)!mailkey_make(m->store, v, m->user, address, name,
+	    m->rsa_bits);
 }
 
 static enum ll_result
 enrol_now(void *arg, const char *user, struct adminverb_codes *codes_r)
 {
 	struct enrolment *en = arg;
-	struct mailkeys keys = { en->store, user };
+	struct mailkeys keys = { en->store, user, en->rsa_bits };
 	struct enrol_codes codes;
 	struct enrol *e = NULL;
 	const char *words;
@@ -211,10 +214,11 @@ static int
 run_verb(struct command *c)
 {
 	static char status_word[] = "server-status";
-	struct enrolment e = { NULL, SECRET_NONE, SECRET_NONE };
+	struct enrolment e = { NULL, 0, SECRET_NONE, SECRET_NONE };
 	struct adminverb v = { .out = stdout, .err = stderr, .json = c->json,
 		.files = true };
 	char why[CONFIG_WHY] = "";
+	struct config config = { .file = NULL };
 	struct msg *rows = NULL;
 	enum ll_result r = LL_OK;
 	int code;
@@ -223,6 +227,12 @@ run_verb(struct command *c)
 		r = proc_memlock(why);
 		if (r == LL_OK)
 			r = load_enrolment(c, &e, why);
+		if (r == LL_OK)
+			r = command_config(c, &config, why);
+		if (r == LL_OK)
+			e.rsa_bits = config_number(&config,
+			    CONFIG_smime_rsa_bits);
+		config_finish(&config);
 		v.enrol = enrol_now;
 		v.enrol_arg = &e;
 	}

@@ -29,8 +29,8 @@ mailkey_missing(const struct msg *list, uint64_t generation)
 }
 
 enum ll_result
-mailkey_begin(const char *dir, enum parse_format format, const char *address,
-    const char *name, struct parser *p_r)
+mailkey_begin(const char *dir, enum parse_format format, uint64_t rsa_bits,
+    const char *address, const char *name, struct parser *p_r)
 {
 	struct tlv_out fields;
 	enum ll_result r;
@@ -41,6 +41,8 @@ mailkey_begin(const char *dir, enum parse_format format, const char *address,
 	tlv_put_text(&fields, PARSE_F_ADDRESS, address);
 	if (name[0] != '\0')
 		tlv_put_text(&fields, PARSE_F_NAME, name);
+	if (format == PARSE_SMIME)
+		tlv_put_u64(&fields, PARSE_F_BITS, rsa_bits);
 	r = parser_start(dir, NULL, p_r);
 	if (r == LL_OK)
 		r = parser_ask(p_r, &fields, NULL, 0, ASK_MS);
@@ -148,13 +150,14 @@ mailkey_sealed(const struct parser *p, int timeout_ms,
 
 static enum ll_result
 make_one(struct chan *store, enum parse_format format, const struct vault *v,
-    const char *user, const char *address, const char *name)
+    const char *user, const char *address, const char *name,
+    uint64_t rsa_bits)
 {
 	struct parser p = PARSER_NONE;
 	struct msg *m = NULL;
 	enum ll_result r;
 
-	r = mailkey_begin(NULL, format, address, name, &p);
+	r = mailkey_begin(NULL, format, rsa_bits, address, name, &p);
 	if (r == LL_OK)
 		r = mailkey_sealed(&p, ANSWER_MS, format, v, user, &m, NULL,
 		    0);
@@ -167,7 +170,7 @@ make_one(struct chan *store, enum parse_format format, const struct vault *v,
 
 enum ll_result
 mailkey_make(struct chan *store, const struct vault *v, const char *user,
-    const char *address, const char *name)
+    const char *address, const char *name, uint64_t rsa_bits)
 {
 	struct msg *m = NULL, *list = NULL;
 	unsigned missing, format;
@@ -186,7 +189,7 @@ mailkey_make(struct chan *store, const struct vault *v, const char *user,
 	    format++)
 		if (missing & MAILKEY_BIT(format))
 			r = make_one(store, (enum parse_format)format, v,
-			    user, address, name);
+			    user, address, name, rsa_bits);
 	return r;
 }
 

@@ -19,10 +19,11 @@
 unsigned mailkey_missing(const struct msg *list, uint64_t generation);
 
 /* Asks a letterlock-parse from dir (NULL: ours) to make a key of that format
- * for an address; the answer is waited for by mailkey_sealed. */
+ * for an address; the answer is waited for by mailkey_sealed.  rsa_bits: of an
+ * S/MIME key (config smime_rsa_bits; 0: a P-256 one). */
 LL_MUST enum ll_result mailkey_begin(const char *dir,
-    enum parse_format format, const char *address, const char *name,
-    struct parser *p_r);
+    enum parse_format format, uint64_t rsa_bits, const char *address,
+    const char *name, struct parser *p_r);
 /* Reads that answer, or IMPORT's, and seals the key: *m_r is the request
  * MAILKEY_PUT.  format 0: as the answer says.  user: whose, for the local
  * command; else NULL.  words (room bytes, or NULL): a sentence on failure. */
@@ -34,7 +35,7 @@ LL_MUST enum ll_result mailkey_sealed(const struct parser *p, int timeout_ms,
  * a channel of the local command.  LL_DENIED: no store for such keys. */
 LL_MUST enum ll_result mailkey_make(struct chan *store,
     const struct vault *v, const char *user, const char *address,
-    const char *name);
+    const char *name, uint64_t rsa_bits);
 
 /* PRIVATE fields of those of the list's keys that are of the formats and open
  * in this vault into keys (guarded, PARSE_CHUNK bytes), newest first, as many

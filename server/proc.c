@@ -57,7 +57,8 @@ static const enum config_key gate_config[] = {
 static const enum config_key session_config[] = {
 	CONFIG_org_name, CONFIG_login_grace_secs, CONFIG_idle_lock_secs,
 	CONFIG_session_max_secs, CONFIG_undo_seconds, CONFIG_expiry_days,
-	CONFIG_attachment_max, CONFIG_portal_url, CONFIG_COUNT
+	CONFIG_attachment_max, CONFIG_portal_url, CONFIG_smime_rsa_bits,
+	CONFIG_COUNT
 };
 
 static const enum config_key no_config[] = { CONFIG_COUNT };

@@ -151,6 +151,7 @@ struct session {
 	struct session_parser parsers[SESSION_PLACES];
 	enum mail_state mail_state;
 	uint64_t mail_timer;
+	uint64_t smime_rsa_bits;  /* of the S/MIME key to be made */
 	uint64_t active_ms;       /* last sign of a person at the keys */
 	uint64_t login_ms;
 };

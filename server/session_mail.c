@@ -144,7 +144,8 @@ mail_make(struct session *s, enum parse_format format)
 
 	if (!p)
 		return LL_BUSY;
-	r = mailkey_begin(s->bin, format, s->email, s->name, &made);
+	r = mailkey_begin(s->bin, format, s->smime_rsa_bits, s->email, s->name,
+	    &made);
 	if (r)
 		return r;
 	*p = (struct session_parser){ .session = s, .pid = made.pid,

@@ -290,10 +290,14 @@ class Smime:
         if self.trusted:
             return
         self.trusted = True
-        self.ring.run("gpgsm", "--import", stdin=self.ca.read("ca.pem"))
-        shown = kit.openssl("x509", "-in", self.ca.path("ca.pem"), "-noout",
-                            "-fingerprint", "-sha1").stdout.decode()
-        with open(self.ring.dir + "/trustlist.txt", "w",
+        self.accept(self.ca.read("ca.pem"))
+
+    def accept(self, authority):
+        """gpgsm's home trusts that CA, PEM, too."""
+        self.ring.run("gpgsm", "--import", stdin=authority)
+        shown = kit.openssl("x509", "-noout", "-fingerprint", "-sha1",
+                            stdin=authority).stdout.decode()
+        with open(self.ring.dir + "/trustlist.txt", "a",
                   encoding="ascii") as f:
             f.write(shown.split("=")[1].strip() + " S relax\n")
 

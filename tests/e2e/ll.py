@@ -181,7 +181,7 @@ class House:
             "mail_from": "center@house.example",
             "kdf_memory_mib": "8", "kdf_passes": "1",
             "muc_kdf_memory_mib": "8", "source_exempt": "127.0.0.0/8",
-            "key_search": "off",
+            "key_search": "off", "smime_rsa_bits": "0",
         }
         self.config.update({k: str(v) for k, v in (config or {}).items()})
         House.all.append(self)

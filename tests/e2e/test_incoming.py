@@ -478,5 +478,29 @@ def test_smime():
         assert d.show(bytes(cut))["opened"] is False
 
 
+def test_smime_with_rsa():
+    """The keys a house makes when nothing else is said; also what was sealed
+    to a certificate that was issued anew since."""
+    with desk(smime_rsa_bits=2048) as d, keykit.Smime() as smime:
+        dora = smime.person(DORA)
+        d.house.admin("ca", "init")
+        d.house.admin("ca", "trust", smime.ca.path("ca.pem"))
+        d.house.admin("ca", "issue", "ada")
+        first = d.ada.ssh("key export --smime").raw
+        d.house.admin("ca", "issue", "ada")
+        second = d.ada.ssh("key export --smime").raw
+        assert first != second
+        for cert in (first, second):
+            for cipher in ("aes-256-cbc", "aes-256-gcm"):
+                got = d.show(dora.write(ADA, cert, cipher=cipher))
+                assert got["body"] == "Meet at nine.\n", (cipher, got)
+                assert got["signature"]["valid"], (cipher, got)
+        with open(d.house.data + "/ca.crt", "rb") as f:
+            smime.accept(f.read())
+        got = d.show(dora.write(ADA, second, tool="gpgsm"))
+        assert got["body"] == "Meet at nine.\n", got
+        assert got["signature"]["valid"], got
+
+
 if __name__ == "__main__":
     ll.main()
