@@ -9,16 +9,39 @@
 
 #define EXPIRES_MAX 3650
 
-static const struct {
-	const char *text;
-	enum msg_class class;
-} marks[] = {
-	{ "[secure]", CLASS_NORMAL },
-	{ "[secure+confidential]", CLASS_CONFIDENTIAL },
-	{ "[secure+registered]", CLASS_REGISTERED },
-};
+/* A mark begins at p: its length, or 0.  known_r: false when there is no such
+ * class; that must not pass as if nothing had been said. */
+static size_t
+mark_at(const char *p, enum msg_class *class_r, bool *known_r)
+{
+	const char *q = p + 1;
+	char word[16];
+	size_t i, n;
 
-#define MARKS (sizeof(marks) / sizeof(marks[0]))
+	if (*p != '[')
+		return 0;
+	q += strspn(q, " ");
+	if (strncasecmp(q, "secure", 6) != 0)
+		return 0;
+	q += 6;
+	q += strspn(q, " ");
+	*class_r = CLASS_NORMAL;
+	*known_r = true;
+	if (*q == '+') {
+		q += 1 + strspn(q + 1, " ");
+		n = strcspn(q, " ]");
+		for (i = 0; i < n && i + 1 < sizeof(word); i++)
+			word[i] = (char)tolower((unsigned char)q[i]);
+		word[i] = '\0';
+		q += n;
+		q += strspn(q, " ");
+		*known_r = i == n && *q == ']' &&
+		    class_parse(word, class_r) == LL_OK;
+	} else if (*q != ']') {
+		return 0;
+	}
+	return (size_t)(q - p) + (*q == ']');
+}
 
 static void
 raise(struct intake_mark *m, enum msg_class class)
@@ -29,21 +52,38 @@ raise(struct intake_mark *m, enum msg_class class)
 }
 
 static void
-read_subject(struct tlv_view head, struct intake_mark *m)
+read_words(const char *subject, struct intake_mark *m)
+{
+	enum msg_class class;
+	bool known;
+
+	for (; *subject != '\0'; subject++) {
+		if (mark_at(subject, &class, &known) == 0)
+			continue;
+		raise(m, known ? class : CLASS_NORMAL);
+		if (!known)
+			m->wrong = "Subject: the marks are [secure], "
+			    "[secure+confidential] and [secure+registered]";
+	}
+}
+
+/* Some readers show the first of several, some the last. */
+static void
+read_subjects(struct tlv_view head, struct intake_mark *m)
 {
 	char value[MIME_FIELD_MAX];
 	struct tlv_out o;
 	size_t i;
 
-	if (!mime_field(head, "Subject", 0, value, sizeof(value)))
-		return;
-	tlv_out_init(&o, 4 * MIME_FIELD_MAX);
-	mime_words(value, &o);
-	tlv_put_raw(&o, "", 1);
-	for (i = 0; i < MARKS && o.err == LL_OK; i++)
-		if (strcasestr((const char *)o.data, marks[i].text) != NULL)
-			raise(m, marks[i].class);
-	tlv_out_finish(&o);
+	for (i = 0; mime_field(head, "Subject", i, value, sizeof(value));
+	    i++) {
+		tlv_out_init(&o, 4 * MIME_FIELD_MAX);
+		mime_words(value, &o);
+		tlv_put_raw(&o, "", 1);
+		if (o.err == LL_OK)
+			read_words((const char *)o.data, m);
+		tlv_out_finish(&o);
+	}
 }
 
 static void
@@ -71,39 +111,54 @@ read_item(char *item, struct intake_mark *m)
 	}
 }
 
-void
-intake_mark_read(struct tlv_view head, struct intake_mark *m_r)
+static void
+read_items(char *value, struct intake_mark *m)
 {
-	char value[MIME_FIELD_MAX], *item, *save = NULL, *end;
+	char *item, *save = NULL, *end;
 
-	memset(m_r, 0, sizeof(*m_r));
-	m_r->class = CLASS_NORMAL;
-	read_subject(head, m_r);
-	if (!mime_field(head, "X-Letterlock", 0, value, sizeof(value)))
-		return;
 	/* whoever writes that field means it, whatever else is wrong */
-	m_r->secure = true;
+	m->secure = true;
 	for (item = strtok_r(value, ";", &save); item != NULL;
 	    item = strtok_r(NULL, ";", &save)) {
 		item += strspn(item, " ");
 		for (end = item + strlen(item); end > item && end[-1] == ' ';)
 			*--end = '\0';
-		read_item(item, m_r);
+		read_item(item, m);
 	}
+}
+
+void
+intake_mark_read(struct tlv_view head, struct intake_mark *m_r)
+{
+	char value[MIME_FIELD_MAX];
+	size_t i;
+
+	memset(m_r, 0, sizeof(*m_r));
+	m_r->class = CLASS_NORMAL;
+	read_subjects(head, m_r);
+	for (i = 0; mime_field(head, "X-Letterlock", i, value, sizeof(value));
+	    i++)
+		read_items(value, m_r);
 }
 
 void
 intake_mark_strip(char *subject)
 {
-	size_t i, n, before;
-	char *at;
+	enum msg_class class;
+	size_t n, before;
+	char *at = subject;
+	bool known;
 
-	for (i = 0; i < MARKS; i++)
-		while ((at = strcasestr(subject, marks[i].text)) != NULL) {
-			n = strlen(marks[i].text);
-			n += strspn(at + n, " ");
-			memmove(at, at + n, strlen(at + n) + 1);
+	while (*at != '\0') {
+		n = mark_at(at, &class, &known);
+		if (n == 0) {
+			at++;
+			continue;
 		}
+		n += strspn(at + n, " ");
+		memmove(at, at + n, strlen(at + n) + 1);
+		at = subject;
+	}
 	before = strspn(subject, " ");
 	memmove(subject, subject + before, strlen(subject + before) + 1);
 	for (n = strlen(subject); n > 0 && subject[n - 1] == ' ';)

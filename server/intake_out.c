@@ -90,9 +90,16 @@ intake_out_judge(struct intake_mail *m)
 	bool listed;
 	size_t at = 0;
 
-	if (!m->x->submits || !view_nest(v, F_SENDER, &at, &sender))
+	if (!m->x->submits)
 		return LL_OK;
 	intake_mark_read(intake_mail_fields(m), &mark);
+	/* an outsider's answer may have our mark in its subject; who has
+	 * logged in means it */
+	if (!view_nest(v, F_SENDER, &at, &sender))
+		return !mark.secure || m->login[0] == '\0' ? LL_OK :
+		    deny(m, "Not sent: this mail is to go secure, but its "
+		    "From is not the one address of somebody who has a "
+		    "secure mailbox here");
 	listed = intake_mark_listed(m->x->secure_from,
 	    view_text(sender, F_EMAIL)) || goes_to_listed(m);
 	/* what its author encrypted goes safely without us */

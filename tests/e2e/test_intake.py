@@ -567,6 +567,17 @@ def test_marks_without_a_login_are_refused():
             "carol@out", "ada@house")
         code, words = submit(post, "dora@out.example", pgp, check=False)
         assert code == 550, (code, words)
+        # what is meant to be safe never goes in the clear by mistake
+        for subject in ("[secure+secret] Results", "[Secure + regstered] x",
+                        "[secure+registered Results"):
+            code, words = submit(post, "dora@out.example", staff_mail(
+                "dora@out.example", subject), check=False)
+            assert code == 550 and "the marks are" in words, (code, words)
+        for sender in ("", "From: Ada <ada@house.example>, bob@house.example"
+                       "\r\n", "From: Temp <temp@house.example>\r\n"):
+            code, words = submit(post, "dora@out.example", marked.replace(
+                "From: Ada <ada@house.example>\r\n", sender), check=False)
+            assert code == 550 and "its From" in words, (code, words)
         # an outsider's answer has our mark in its subject
         give(post, "carol@other.example", head("carol@other.example",
                                                "Re: [secure] Results"))

@@ -34,8 +34,18 @@ test_marks(void **state)
 		    CLASS_CONFIDENTIAL, 0, false },
 		{ "Subject: =?utf-8?B?W3NlY3VyZV0gaGk=?=\r\n", true,
 		    CLASS_NORMAL, 0, false },
-		{ "Subject: [secure+fast]\r\n", false, CLASS_NORMAL, 0,
-		    false },
+		{ "Subject: [secure+fast]\r\n", true, CLASS_NORMAL, 0,
+		    true },
+		{ "Subject: [secure+registered b\r\n", true, CLASS_NORMAL, 0,
+		    true },
+		{ "Subject: [ secure + registered ]\r\n", true,
+		    CLASS_REGISTERED, 0, false },
+		{ "Subject: [secure-list] [secured] [s\r\n", false,
+		    CLASS_NORMAL, 0, false },
+		{ "Subject: a\r\nSubject: [secure]\r\n", true, CLASS_NORMAL,
+		    0, false },
+		{ "X-Letterlock: secure\r\nX-Letterlock: class=registered"
+		    "\r\n", true, CLASS_REGISTERED, 0, false },
 		{ "X-Letterlock: secure; class=registered; expires=14\r\n",
 		    true, CLASS_REGISTERED, 14, false },
 		{ "X-Letterlock: secure;class=secret\r\n", true, CLASS_NORMAL,
@@ -64,6 +74,7 @@ test_strip(void **state)
 		{ "[secure] hello", "hello" }, { "hello", "hello" },
 		{ "Re: [Secure+Registered] a [secure]", "Re: a" },
 		{ "[secure]", "" }, { "[sec[secure]ure]x", "x" },
+		{ "[ secure +normal] y", "y" },
 	};
 	char text[100];
 	size_t i;
