@@ -58,6 +58,17 @@ for package in $want; do
 	esac
 	installed "$package" || missing="$missing $package"
 done
+# letterlock-parse refuses an OpenSSL without the security updates.
+openssl=3.0.22
+old=$(dpkg-query -W -f '${Version}' libssl3 2>/dev/null || true)
+if [ -n "$old" ] && dpkg --compare-versions "$old" lt $openssl; then
+	missing="$missing libssl3"
+	for package in libssl-dev openssl; do
+		if installed $package; then
+			missing="$missing $package"
+		fi
+	done
+fi
 [ -n "$missing" ] || exit 0
 
 if [ "$(id -u)" -eq 0 ]; then
@@ -99,13 +110,12 @@ get() {
 	$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q \
 	    --no-install-recommends $missing >"$log" 2>&1
 }
+# Lists of another day, or none of the security updates, give old packages.
+$as_root apt-get update -q >"$log" 2>&1 || true
 if ! get; then
-	$as_root apt-get update -q >"$log" 2>&1 || true
-	if ! get; then
-		tail -n 15 "$log" >&2
-		echo "deps.sh: could not install:$missing" >&2
-		exit 1
-	fi
+	tail -n 15 "$log" >&2
+	echo "deps.sh: could not install:$missing" >&2
+	exit 1
 fi
 case "$missing" in
 *unbound*)
