@@ -461,7 +461,11 @@ outmail_seal(int fd, const struct outmail *o,
 	sodium_memzero(s, sizeof *s);
 	free(s);
 	/* It ended by itself: not the end of whoever asked for this. */
-	return r == LL_EOF ? LL_PROTO : r;
+	if (r != LL_EOF && (r != LL_PROTO || *words))
+		return r;
+	(void)snprintf(words, OUTMAIL_WORDS, "sealing the mail broke off: "
+	    "try again");
+	return LL_IO;
 }
 
 void

@@ -87,7 +87,8 @@ void outmail_id(const char *from, char text[OUTMAIL_ID]);
 /* Runs one SEAL over the wire fd (taken over).  made has a row for each
  * format; words (never NULL) the sentence of a refusal: LL_DENIED for a key
  * that must not be used any more, LL_LOCKED without the sender's own,
- * LL_TOOBIG.  Finish made in any case. */
+ * LL_TOOBIG, LL_IO when letterlock-parse broke off.  Finish made in any
+ * case. */
 LL_MUST enum ll_result outmail_seal(int fd, const struct outmail *o,
     struct outmail_made made[OUTMAIL_FORMATS], char words[OUTMAIL_WORDS]);
 void outmail_finish(struct outmail_made made[OUTMAIL_FORMATS]);

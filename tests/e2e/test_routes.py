@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import re
+import threading
 
 import dnskit
 import httpskit
@@ -270,6 +271,31 @@ def test_a_mail_is_taken_back_and_sent_again():
         ll.until(lambda: sum(len(files) for _, _, files in os.walk(
             house.data + "/blobs")) == 1, 20, "one blob")
         assert draft
+
+
+def test_letterlock_parse_dies_while_it_seals():
+    """Nothing goes out, the words say what to do, and then it works."""
+    house, ada, bob = house_of_two()
+    with house, keykit.Pgp() as world:
+        dora = world.person("dora@out.example")
+        ada.verb("key add --for dora@out.example", dora.public)
+        stop = threading.Event()
+
+        def kill():
+            while not stop.is_set():
+                for p in house.procs("letterlock-parse"):
+                    p.kill()
+        thread = threading.Thread(target=kill)
+        thread.start()
+        try:
+            refused(ada, "send --to dora@out.example --subject A", 75,
+                    "broke off: try again", b"Text.\n")
+        finally:
+            stop.set()
+            thread.join()
+        assert ada.list("sent") == []
+        ada.send(["dora@out.example"], "A", "Text.\n")
+        assert len(mail_of(house, b"multipart/encrypted")) == 1
 
 
 def test_what_changes_after_the_plan_is_shown_again():
