@@ -32,6 +32,23 @@ end_line(struct page *page)
 	page->blank = false;
 }
 
+/* A character as UTF-8; its length, 0: a control or none at all. */
+static size_t
+utf8(long value, char text[5])
+{
+	size_t len = value < 0x80 ? 1 : value < 0x800 ? 2 :
+	    value < 0x10000 ? 3 : 4, i;
+	static const uint8_t first[] = { 0, 0, 0xc0, 0xe0, 0xf0 };
+
+	if (value < 32 || (value > 126 && value < 160) ||
+	    (value >= 0xd800 && value < 0xe000) || value > 0x10ffff)
+		return 0;
+	for (i = len - 1; i > 0; i--, value >>= 6)
+		text[i] = (char)(0x80 | (value & 0x3f));
+	text[0] = (char)(first[len] | value);
+	return len;
+}
+
 /* What an entity of HTML stands for; its length, 0: none. */
 static size_t
 put_entity(struct page *page, const char *p, size_t n)
@@ -44,9 +61,15 @@ put_entity(struct page *page, const char *p, size_t n)
 		{ "&auml;", "ä" }, { "&ouml;", "ö" }, { "&uuml;", "ü" },
 		{ "&Auml;", "Ä" }, { "&Ouml;", "Ö" }, { "&Uuml;", "Ü" },
 		{ "&szlig;", "ß" }, { "&euro;", "€" }, { "&eacute;", "é" },
+		{ "&agrave;", "à" }, { "&egrave;", "è" }, { "&ecirc;", "ê" },
+		{ "&ccedil;", "ç" }, { "&ntilde;", "ñ" }, { "&pound;", "£" },
+		{ "&lsquo;", "‘" }, { "&rsquo;", "’" }, { "&ldquo;", "“" },
+		{ "&rdquo;", "”" }, { "&laquo;", "«" }, { "&raquo;", "»" },
+		{ "&ndash;", "–" }, { "&mdash;", "—" }, { "&hellip;", "…" },
+		{ "&bull;", "•" }, { "&middot;", "·" }, { "&sect;", "§" },
+		{ "&copy;", "©" }, { "&reg;", "®" }, { "&deg;", "°" },
 	};
-	char number[16], *end;
-	uint8_t c;
+	char number[16], *end, text[5];
 	size_t i, len;
 	long value;
 
@@ -62,13 +85,16 @@ put_entity(struct page *page, const char *p, size_t n)
 	len = n - 2 < sizeof number - 1 ? n - 2 : sizeof number - 1;
 	memcpy(number, p + 2, len);
 	number[len] = 0;
-	value = number[0] == 'x' ? strtol(number + 1, &end, 16) :
-	    strtol(number, &end, 10);
+	value = number[0] == 'x' || number[0] == 'X' ?
+	    strtol(number + 1, &end, 16) : strtol(number, &end, 10);
 	/* Others are shown as written. */
-	if (*end != ';' || value < 32 || value > 126)
+	len = *end == ';' ? utf8(value, text) : 0;
+	if (len == 0)
 		return 0;
-	c = (uint8_t)value;
-	put(page, (const char *)&c, 1);
+	if (value == 160)
+		page->blank = true;
+	else
+		put(page, text, len);
 	return (size_t)(end - number) + 3;
 }
 
@@ -120,6 +146,8 @@ tag(struct page *page, const char *p, size_t n)
 	for (i = 0; i < sizeof breaks / sizeof *breaks; i++)
 		if (is_tag(p, n, breaks[i]))
 			end_line(page);
+	if (is_tag(p, n, "td") || is_tag(p, n, "th"))
+		page->blank = true;
 	if (is_tag(p, n, "a"))
 		take_link(page, p, n);
 	if (is_tag(p, n, "/a") && page->link[0] != 0) {

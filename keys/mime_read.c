@@ -28,11 +28,36 @@ blank_line(const uint8_t *p, size_t n)
 	    (n == 2 && p[0] == '\r' && p[1] == '\n');
 }
 
+/* Whether a line may begin a header: "name:", or blank, or what goes on. */
+static bool
+header_line(const uint8_t *p, size_t n)
+{
+	size_t i = 0;
+
+	if (n == 0 || *p == ' ' || *p == '\t' || blank_line(p, n) ||
+	    (n >= 5 && memcmp(p, "From ", 5) == 0) ||
+	    (n >= 6 && memcmp(p, ">From ", 6) == 0))
+		return true;
+	while (i < n && p[i] > 32 && p[i] < 127 && p[i] != ':')
+		i++;
+	if (i == 0)
+		return false;
+	while (i < n && (p[i] == ' ' || p[i] == '\t'))
+		i++;
+	return i < n && p[i] == ':';
+}
+
 static void
 split(struct tlv_view whole, struct mime_entity *e)
 {
 	size_t at = 0, n;
 
+	/* Some programs encrypt a text without any header. */
+	if (!header_line(whole.data, line_length(whole.data, whole.len))) {
+		e->head = view(whole.data, 0);
+		e->body = whole;
+		return;
+	}
 	while (at < whole.len && at < MIME_HEAD_MAX) {
 		n = line_length(whole.data + at, whole.len - at);
 		if (blank_line(whole.data + at, n)) {

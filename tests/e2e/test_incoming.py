@@ -406,6 +406,12 @@ def test_broken_and_odd_mail():
         got = sent(b"Content-Type: multipart/mixed; boundary=q\r\n\r\nno "
                    b"such boundary\r\n")
         assert got["opened"] and len(got["attachments"]) == 1, got
+        for plain in (b"no header at all", b"Hello Ada,\n\nno header\n"):
+            got = sent(plain)
+            assert got["body"].strip() == plain.decode().strip(), got
+        got = sent(b"Content-Type: text/html\r\n\r\n<td>a<td>b &#x202e;&#2"
+                   b"7;&#8217;")
+        assert got["body"] == "a b <U+202E>&#27;\u2019\n", got["body"]
 
 
 def test_25_megabytes():

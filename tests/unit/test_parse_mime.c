@@ -109,6 +109,10 @@ texts(void **state)
 	mime_html(view("<p>a <b>b</b>&lt;&#65;<style>x</style><!-- c --><br>"
 	    "<a href=http://x.example>y</a> &nosuch; <"), &o);
 	assert_text(&o, "a b<A\ny [http://x.example] &nosuch;\n");
+	tlv_out_init(&o, 1000);
+	mime_html(view("<table><tr><td>c</td><th>d</th></tr></table>&#8217;"
+	    "&#x1F600;&rsquo;&#160;&#228; &#27; &#xd800; &#x110000;"), &o);
+	assert_text(&o, "c d\n’😀’ ä &#27; &#xd800; &#x110000;\n");
 }
 
 static void
