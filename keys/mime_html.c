@@ -63,11 +63,14 @@ put_entity(struct page *page, const char *p, size_t n)
 		{ "&szlig;", "ß" }, { "&euro;", "€" }, { "&eacute;", "é" },
 		{ "&agrave;", "à" }, { "&egrave;", "è" }, { "&ecirc;", "ê" },
 		{ "&ccedil;", "ç" }, { "&ntilde;", "ñ" }, { "&pound;", "£" },
-		{ "&lsquo;", "‘" }, { "&rsquo;", "’" }, { "&ldquo;", "“" },
-		{ "&rdquo;", "”" }, { "&laquo;", "«" }, { "&raquo;", "»" },
-		{ "&ndash;", "–" }, { "&mdash;", "—" }, { "&hellip;", "…" },
-		{ "&bull;", "•" }, { "&middot;", "·" }, { "&sect;", "§" },
-		{ "&copy;", "©" }, { "&reg;", "®" }, { "&deg;", "°" },
+		{ "&lsquo;", "‘" }, { "&rsquo;", "’" },
+		{ "&ldquo;", "“" }, { "&rdquo;", "”" },
+		{ "&laquo;", "«" }, { "&raquo;", "»" },
+		{ "&ndash;", "–" }, { "&mdash;", "—" },
+		{ "&hellip;", "…" }, { "&bull;", "•" },
+		{ "&middot;", "·" }, { "&sect;", "§" },
+		{ "&copy;", "©" }, { "&reg;", "®" },
+		{ "&deg;", "°" },
 	};
 	char number[16], *end, text[5];
 	size_t i, len;
