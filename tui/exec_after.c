@@ -150,10 +150,10 @@ withdrawn_json(const struct center_sent *s)
 	size_t i;
 
 	for (i = 0; list && i < s->count; i++)
-		(void)json_array_append_new(list, json_pack("{s:s,s:s,s:b}",
-		    "address", s->rows[i].address, "state",
-		    delivery_state_name(s->rows[i].state), "was_read",
-		    (int)s->rows[i].was_read));
+		(void)json_array_append_new(list, json_pack(
+		    "{s:s,s:s,s:b,s:s}", "address", s->rows[i].address,
+		    "state", delivery_state_name(s->rows[i].state), "was_read",
+		    (int)s->rows[i].was_read, "reason", s->rows[i].reason));
 	return json_pack("{s:o,s:o}", "id", exec_json_id(&s->id),
 	    "recipients", list);
 }
@@ -175,9 +175,11 @@ exec_withdraw(struct verb_call *call)
 	if (call->json)
 		r = exec_json(call, withdrawn_json(&s));
 	for (i = 0; !call->json && i < s.count; i++)
-		(void)fprintf(call->out, "%s: %s%s\n", s.rows[i].address,
+		(void)fprintf(call->out, "%s: %s%s%s%s\n", s.rows[i].address,
 		    delivery_state_name(s.rows[i].state),
-		    s.rows[i].was_read ? " (it had been read)" : "");
+		    s.rows[i].was_read ? " (it had been read)" : "",
+		    *s.rows[i].reason ? "; not withdrawn: " : "",
+		    s.rows[i].reason);
 	center_sent_finish(&s);
 	return r;
 }

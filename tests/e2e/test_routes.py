@@ -298,6 +298,22 @@ def test_letterlock_parse_dies_while_it_seals():
         assert len(mail_of(house, b"multipart/encrypted")) == 1
 
 
+def test_a_mail_that_is_out_is_not_withdrawn():
+    house, ada, bob = house_of_two()
+    with house, keykit.Pgp() as world:
+        dora = world.person("dora@out.example")
+        ada.verb("key add --for dora@out.example", dora.public)
+        sent = ada.send(["dora@out.example", "bob@house.example"], "A", "T.\n")
+        states(ada, sent["id"], "dora@out.example", "relayed")
+        said = ada.ssh(f"withdraw {sent['id']}").out
+        assert "dora@out.example: relayed; not withdrawn: it is out" in said, \
+            said
+        assert "bob@house.example: withdrawn\n" in said, said
+        rows = ada.verb(f"withdraw {sent['id']}")["recipients"]
+        assert "out already" in rows[0]["reason"] and \
+            rows[1]["reason"] == "", rows
+
+
 def test_what_changes_after_the_plan_is_shown_again():
     house, ada, bob = house_of_two(config={"undo_seconds": 2})
     with house, keykit.Pgp() as world:
