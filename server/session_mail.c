@@ -356,6 +356,9 @@ mail_imported(void *arg, int fd, short revents)
 	p->making = false;
 	if (!r)
 		r = session_ask(s, m, SESSION_ASK_MS, NULL);
+	if (r == LL_CONFLICT && words[0] == '\0')
+		(void)snprintf(words, sizeof(words),
+		    "That key is here already.");
 	if (p->channel && msg_create(MSG_REPLY, OP_AGENT_IMPORT, &reply) ==
 	    LL_OK) {
 		msg_set_sequence(reply, p->sequence);

@@ -469,6 +469,9 @@ def test_smime():
         # with a certificate of ada's from elsewhere; gpgsm knows no ECDH
         own = smime.person(ADA)
         d.ada.ssh("key import", stdin=b"x\n" + own.pkcs12())
+        again = d.ada.ssh("key import", stdin=b"x\n" + own.pkcs12(),
+                          check=False)
+        assert again.code == 1 and "here already" in again.err, again.err
         for tool in ("openssl", "gpgsm"):
             got = d.show(dora.write(ADA, own.public, tool=tool))
             assert got["signature"]["valid"], (tool, got)
