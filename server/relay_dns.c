@@ -209,6 +209,7 @@ dns_ask(struct relay_dns *d, const char *name, enum dns_type type,
 	if (u->bogus)
 		return LL_AUTH;
 	a_r->secure = u->secure != 0;
+	a_r->no_name = !u->havedata && u->rcode == RCODE_NXDOMAIN;
 	a_r->ttl_secs = u->ttl > 0 ? (unsigned)u->ttl : 0;
 	if (!u->havedata)
 		return u->rcode == 0 || u->rcode == RCODE_NXDOMAIN ?

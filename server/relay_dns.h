@@ -45,6 +45,7 @@ struct dns_row {
 
 struct dns_answer {
 	bool secure;               /* DNSSEC proves it, also that nothing is */
+	bool no_name;              /* the name itself does not exist */
 	unsigned ttl_secs;
 	size_t count;
 	struct dns_row rows[DNS_ROWS_MAX];
@@ -52,7 +53,8 @@ struct dns_answer {
 };
 
 /* Looks up one name.  LL_OK: at least one row.  LL_NOTFOUND: no such record
- * (secure says whether that is proven).  LL_AUTH: the signatures do not hold.
+ * (secure says whether that is proven, no_name that there is none of any
+ * type).  LL_AUTH: the signatures do not hold.
  * LL_BUSY: no answer.  LL_USAGE: no name.  May take some 10 seconds.
  * dns_answer_finish afterwards, whatever came. */
 LL_MUST enum ll_result dns_ask(struct relay_dns *d, const char *name,

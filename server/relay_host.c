@@ -31,6 +31,7 @@ struct relay_host {
 	uint64_t route_until_ms, down_until_ms, more_ms;
 	size_t hop;                /* tried next; the one that worked */
 	char words[ROUTE_WORDS + WIRE_WORDS];   /* why the last one failed */
+	enum queue_outcome fate;   /* of what waits while it is down */
 	/* a lookup */
 	struct pool_job lookup;
 	struct relay_route *found;
@@ -154,7 +155,7 @@ fail_waiting(struct relay_host *h)
 
 	while (h->first != NULL) {
 		job = pop(h);
-		job_fail(job, QUEUE_RETRY, h->words);
+		job_fail(job, h->fate, h->words);
 		h->busy++;
 		end_job(h, job);
 	}
@@ -185,8 +186,9 @@ host_evict(struct relay_host *h, size_t count)
 /* --- where to --- */
 
 static void
-down(struct relay_host *h)
+down(struct relay_host *h, enum queue_outcome fate)
 {
+	h->fate = fate;
 	h->down_until_ms = loop_now_ms() + DOWN_MS;
 	h->hop = 0;
 	h->route_until_ms = 0;
@@ -219,7 +221,7 @@ looked(struct pool_job *work)
 	h->route_until_ms = loop_now_ms() + secs * 1000;
 	if (h->route->result != LL_OK) {
 		snprintf(h->words, sizeof(h->words), "%s", h->route->words);
-		down(h);
+		down(h, h->route->never ? QUEUE_REFUSED : QUEUE_RETRY);
 		return;
 	}
 	pump(h);
@@ -231,7 +233,7 @@ start_look(struct relay_host *h)
 	h->found = calloc(1, sizeof(*h->found));
 	if (h->found == NULL) {
 		snprintf(h->words, sizeof(h->words), "out of memory");
-		down(h);
+		down(h, QUEUE_RETRY);
 		return;
 	}
 	h->looking = true;
@@ -284,7 +286,7 @@ on_closed(void *arg, struct relay_smtp *c, const char *words)
 	if (l->hop == h->hop)
 		h->hop++;
 	if (h->route == NULL || h->hop >= h->route->count)
-		down(h);
+		down(h, QUEUE_RETRY);
 }
 
 static void
@@ -395,7 +397,7 @@ connect_one(struct relay_host *h)
 		h->link_count--;
 		h->world->connections--;
 		snprintf(h->words, sizeof(h->words), "no connection");
-		down(h);
+		down(h, QUEUE_RETRY);
 	}
 }
 

@@ -28,6 +28,8 @@ struct route_hop {
 
 struct relay_route {
 	enum ll_result result;     /* LL_OK: count > 0 */
+	bool never;                /* the domain says so: not to be tried
+	                              again */
 	char words[ROUTE_WORDS];   /* why there is none */
 	uint64_t good_secs;
 	size_t count;

@@ -420,8 +420,28 @@ insert(struct server *list, size_t *n, const struct server *s)
 	(*n)++;
 }
 
+/* No try later can change what the domain's own DNS says. */
+static void
+never(struct look *l, const char *why)
+{
+	l->route->never = true;
+	snprintf(l->route->words, sizeof(l->route->words), "%.120s: %s",
+	    l->domain, why);
+}
+
+/* RFC 7505 3: one record, of preference 0 by rights, that names the root. */
+static bool
+is_null_mx(const struct dns_answer *a)
+{
+	char host[DNS_NAME_MAX + 1];
+
+	return a->count == 1 && a->rows[0].len >= 3 &&
+	    dns_name(a->rows[0].data + 2, a->rows[0].len - 2, host) == LL_OK &&
+	    host[0] == '\0';
+}
+
 /* The domain's MX records, or the domain itself where there are none (RFC 5321
- * 5.1).  One "." only: it takes no mail (RFC 7505). */
+ * 5.1), unless it is none. */
 static enum ll_result
 look_mx(struct look *l, struct server *list, size_t *n_r)
 {
@@ -443,14 +463,20 @@ look_mx(struct look *l, struct server *list, size_t *n_r)
 		    a.rows[i].data[1];
 		insert(list, n_r, &s);
 	}
+	if (r == LL_OK && is_null_mx(&a))
+		never(l, "the domain takes no mail (null MX)");
+	else if (r == LL_NOTFOUND && a.no_name)
+		never(l, "the domain does not exist");
 	dns_answer_finish(&a);
+	if (l->route->never)
+		return LL_OK;
 	if (r == LL_NOTFOUND) {
 		snprintf(list[0].host, sizeof(list[0].host), "%s", l->domain);
 		*n_r = 1;
 		return LL_OK;
 	}
 	if (r == LL_OK && *n_r == 0)
-		explain(l, l->domain, "the domain takes no mail");
+		explain(l, l->domain, "its MX records name no server");
 	else if (r != LL_OK)
 		explain(l, l->domain, r == LL_AUTH ? "DNSSEC does not confirm "
 		    "the domain's mail servers" :
@@ -470,8 +496,11 @@ judge(struct look *l)
 		r->words[0] = '\0';
 		return;
 	}
-	r->result = l->unsure || (l->sts != LL_OK && l->sts != LL_NOTFOUND) ?
-	    LL_BUSY : LL_NOTFOUND;
+	if (r->never)
+		r->result = LL_NOTFOUND;
+	else
+		r->result = l->unsure || (l->sts != LL_OK &&
+		    l->sts != LL_NOTFOUND) ? LL_BUSY : LL_NOTFOUND;
 	if (r->words[0] == '\0')
 		snprintf(r->words, sizeof(r->words),
 		    "no server of %.100s proves itself", l->domain);

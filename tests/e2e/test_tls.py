@@ -380,6 +380,35 @@ def test_next_server_of_the_domain():
         assert "mx2.partner.example" in proof_of(ada, send(ada))
 
 
+def test_domains_that_take_no_mail():
+    """A null MX (RFC 7505) and a domain that is not there are refused at once,
+    proven or not; what DNS cannot answer is put off."""
+    signs = {"null": True, "null-plain": False}
+    with world() as w:
+        for name, signed in signs.items():
+            w.zone(name + ".example", signed=signed).add("@", "MX", "0 .")
+        w.zone("bogus.example", broken=True).add("@", "MX", "0 .")
+        w.zone("parent.example")
+        w.zone("plain.example", signed=False)
+        gone = ["gone.parent.example", "gone.plain.example"]
+        _, ada = w.house(key_search="off", tls_domains=" ".join(
+            [n + ".example" for n in [*signs, "bogus", "quiet"]] + gone))
+        sent = send(ada, "bob@bogus.example",
+                    *("bob@" + d + ".example" for d in signs),
+                    *("bob@" + d for d in gone))
+        for domain in [d + ".example" for d in signs] + gone:
+            row = ada.wait_state(sent["id"], "bob@" + domain, "deferred",
+                                 "relayed", "failed", secs=20)
+            words = row["events"][-1]["detail"]
+            assert row["state"] == "failed", row
+            assert domain in words and ("not exist" if domain in gone else
+                                        "no mail") in words, words
+        assert "DNSSEC" in reason_of(ada, sent, "bob@bogus.example")
+        w.dns.stop()
+        reason_of(ada, send(ada, "bob@quiet.example"), "bob@quiet.example",
+                  secs=60)
+
+
 def test_private_addresses_are_no_mail_servers():
     with world() as w:
         mx = w.sink()
