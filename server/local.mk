@@ -31,11 +31,11 @@ OBJS_test_sftp_stream = server/sftp_stream.o
 OBJS_fuzz_sftp = $(OBJS_sftp)
 
 # letterlock-relay
-OBJS_relay = $(addprefix server/,relay_body.o relay_dir.o relay_dns.o \
-  relay_host.o relay_job.o relay_mail.o relay_pool.o relay_queue.o \
-  relay_route.o relay_run.o relay_smart.o relay_smtp.o relay_store.o \
-  relay_silent.o relay_stream.o relay_sts.o relay_tls.o relay_web.o \
-  relay_wire.o net.o)
+OBJS_relay = $(addprefix server/,relay_body.o relay_conn.o relay_dir.o \
+  relay_dns.o relay_hello.o relay_host.o relay_job.o relay_mail.o \
+  relay_pool.o relay_queue.o relay_route.o relay_run.o relay_silent.o \
+  relay_smart.o relay_smtp.o relay_store.o relay_stream.o relay_sts.o \
+  relay_talk.o relay_tls.o relay_web.o relay_wire.o net.o)
 OBJS_find = $(addprefix server/,relay_find.o relay_look.o relay_wkd.o \
   relay_silent.o relay_web.o relay_dns.o net.o)
 LIBS_relay = -lcurl -lunbound -lssl -lcrypto
