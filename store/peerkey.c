@@ -225,6 +225,9 @@ source_of(const struct request *q, struct tlv_view v, const char *address)
 		return KEY_HOUSE;
 	if (address[0] == '@' && source != KEY_HAND)
 		return 0;
+	/* no hand of the user's is at what mail programs hand in */
+	if (q->peer->role == PEER_SUBMIT && source < KEY_WKD)
+		return 0;
 	if (source == KEY_HAND || (source >= KEY_SIGNED_MAIL &&
 	    source <= KEY_AUTOCRYPT))
 		return (enum key_source)source;

@@ -230,6 +230,57 @@ keys_and_certificates(void **state)
 	assert_int_equal(route_to("y@out.example", hash), ROUTE_PORTAL_MUC);
 }
 
+static enum ll_result
+give_key(const char *fingerprint, enum key_source source)
+{
+	struct msg *m = kit_request(OP_PEERKEY_ADD);
+
+	msg_put_text(m, F_ADDRESS, "z@out.example");
+	msg_put_u64(m, F_FORMAT, PARSE_OPENPGP);
+	msg_put_bytes(m, F_PUBLIC, "key", 3);
+	msg_put_text(m, F_FINGERPRINT, fingerprint);
+	msg_put_text(m, F_ALGORITHM, "Ed25519");
+	msg_put_u64(m, F_KEY_SOURCE, source);
+	return kit_ask(submit, m, NULL);
+}
+
+/* Keys that were found are pinned on the way out; the user's own word for one
+ * is not to be had by this channel. */
+static void
+no_word_of_the_users(void **state)
+{
+	uint8_t hash[32];
+
+	(void)state;
+	assert_int_equal(give_key("aa00112233445566", KEY_WKD), LL_OK);
+	assert_int_equal(route_to("z@out.example", hash), ROUTE_OPENPGP);
+	assert_int_equal(give_key("bb00112233445566", KEY_HAND), LL_USAGE);
+	assert_int_equal(give_key("bb00112233445566", KEY_SIGNED_MAIL),
+	    LL_USAGE);
+	/* a changed key stays one */
+	assert_int_equal(give_key("cc00112233445566", KEY_SERVER), LL_OK);
+	assert_int_equal(give_key("cc00112233445566", KEY_HAND), LL_USAGE);
+}
+
+/* What the user got is neither given out nor marked as opened. */
+static void
+nothing_received(void **state)
+{
+	struct id message;
+	struct msg *m;
+	struct chan *c;
+
+	(void)state;
+	assert_int_equal(kit_ask(submit, request(80, &message), NULL), LL_OK);
+	assert_int_equal(channel_for(&bob.id, &c), LL_OK);
+	m = kit_request(OP_OBJECT_OPEN);
+	msg_put_id(m, F_MESSAGE_ID, &message);
+	msg_put_id(m, F_OBJECT_ID, &message);
+	assert_int_equal(kit_ask(c, m, NULL), LL_NOTFOUND);
+	assert_int_equal(kit_state(&ada, &message, 0), STATE_DELIVERED);
+	chan_destroy(c);
+}
+
 int
 main(void)
 {
@@ -237,6 +288,8 @@ main(void)
 		cmocka_unit_test(sent_for_its_author),
 		cmocka_unit_test(for_staff_only),
 		cmocka_unit_test(keys_and_certificates),
+		cmocka_unit_test(no_word_of_the_users),
+		cmocka_unit_test(nothing_received),
 	};
 
 	if (secret_setup(65536) != LL_OK)
