@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "keys/clean.h"
 #include "keys/out.h"
@@ -63,16 +64,75 @@ put_part(struct walk *w, enum parse_what what, const struct mime_entity *e,
 	return r == LL_OK ? w->job->result.err : r;
 }
 
+static void
+tell_partly(struct walk *w)
+{
+	if (w->told_partly)
+		return;
+	open_warn(w->job, "Only a part of it was encrypted.");
+	tlv_put_u64(&w->job->result, PARSE_F_WEAK, 1);
+	w->told_partly = true;
+}
+
+/* A file that was encrypted on its own: armored, or its first packet says for
+ * whom (RFC 9580, 5.1).  Where its name ends without .pgp; 0: none. */
+static size_t
+sealed_file(const struct mime_entity *e, struct tlv_view v)
+{
+	static const char armor[] = "-----BEGIN PGP MESSAGE-----";
+	const size_t n = strlen(e->name);
+
+	if (n < 5 || v.len == 0 || (strcasecmp(e->name + n - 4, ".pgp") != 0 &&
+	    strcasecmp(e->name + n - 4, ".gpg") != 0 &&
+	    strcasecmp(e->name + n - 4, ".asc") != 0))
+		return 0;
+	return (v.data[0] & 0xfc) == 0x84 || v.data[0] == 0xc1 ||
+	    (v.len > sizeof armor && memcmp(v.data, armor, sizeof armor - 1) ==
+	    0) ? n - 4 : 0;
+}
+
+/* LL_NOTFOUND: it can't be opened and is a file as it is. */
+static enum ll_result
+put_sealed_file(struct walk *w, const struct mime_entity *e,
+    struct tlv_view content, size_t name_len, unsigned depth)
+{
+	const struct tlv_view none = { NULL, 0 };
+	struct mime_entity inner = *e;
+	struct tlv_out plain;
+	uint64_t number;
+	enum ll_result r;
+
+	r = pgp_open(w->job, content, none, &plain, &number);
+	if (r == LL_OK) {
+		if (depth > 0)
+			tell_partly(w);
+		inner.name[name_len] = 0;
+		snprintf(inner.type, sizeof inner.type,
+		    "application/octet-stream");
+		r = put_part(w, PARSE_W_FILE, &inner, &plain, depth, number);
+	} else if (r != LL_TOOBIG && r != LL_NOMEM) {
+		open_warn(w->job, w->job->words);
+		r = LL_NOTFOUND;
+	}
+	tlv_out_finish(&plain);
+	return r;
+}
+
 static enum ll_result
 put_file(struct walk *w, const struct mime_entity *e, unsigned depth,
     uint64_t signature)
 {
 	struct tlv_out content;
-	enum ll_result r;
+	enum ll_result r = LL_NOTFOUND;
+	size_t name_len;
 
 	tlv_out_init(&content, JOB_OPENED_MAX);
 	mime_decode(e, &content);
-	r = put_part(w, PARSE_W_FILE, e, &content, depth, signature);
+	name_len = sealed_file(e, job_view(&content));
+	if (name_len > 0 && w->sealed++ < OPEN_LAYERS_MAX)
+		r = put_sealed_file(w, e, job_view(&content), name_len, depth);
+	if (r == LL_NOTFOUND)
+		r = put_part(w, PARSE_W_FILE, e, &content, depth, signature);
 	tlv_out_finish(&content);
 	return r;
 }
@@ -101,16 +161,6 @@ put_words(struct walk *w, const struct mime_entity *e, struct tlv_view raw,
 	tlv_out_finish(&utf8);
 	tlv_out_finish(&plain);
 	return r;
-}
-
-static void
-tell_partly(struct walk *w)
-{
-	if (w->told_partly)
-		return;
-	open_warn(w->job, "Only a part of it was encrypted.");
-	tlv_put_u64(&w->job->result, PARSE_F_WEAK, 1);
-	w->told_partly = true;
 }
 
 /* A message of the old kind, opened; one inside that can't be is shown as it

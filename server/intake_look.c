@@ -94,11 +94,18 @@ is_cms(const struct mime_entity *e)
 }
 
 static bool
-is_armoured(const struct mime_entity *e)
+is_pgp_file(const struct mime_entity *e)
 {
-	return strncmp(e->type, "text/", 5) == 0 ||
-	    ends_with(e->name, ".asc") || ends_with(e->name, ".pgp") ||
+	return ends_with(e->name, ".asc") || ends_with(e->name, ".pgp") ||
 	    ends_with(e->name, ".gpg");
+}
+
+/* Not armored: the first packet says for whom it is encrypted (RFC 9580,
+ * 5.1). */
+static bool
+has_recipient(struct tlv_view file)
+{
+	return (file.data[0] & 0xfc) == 0x84 || file.data[0] == 0xc1;
 }
 
 static bool
@@ -124,7 +131,10 @@ part_encrypted(struct tlv_view part, unsigned depth, unsigned *left)
 	}
 	if (is_cms(&e))
 		return decoded(&e, has_envelope);
-	return is_armoured(&e) && decoded(&e, has_armour);
+	if (is_pgp_file(&e) && decoded(&e, has_recipient))
+		return true;
+	return (is_pgp_file(&e) || strncmp(e.type, "text/", 5) == 0) &&
+	    decoded(&e, has_armour);
 }
 
 /* The fields that tell what it is, however much header stands around them, and

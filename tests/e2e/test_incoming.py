@@ -6,6 +6,8 @@ signature judged; and what hostile senders try.
 """
 # limit: 420
 import contextlib
+import email.message
+import email.policy
 import os
 import threading
 
@@ -412,6 +414,29 @@ def test_broken_and_odd_mail():
         got = sent(b"Content-Type: text/html\r\n\r\n<td>a<td>b &#x202e;&#2"
                    b"7;&#8217;")
         assert got["body"] == "a b <U+202E>&#27;\u2019\n", got["body"]
+
+
+def test_files_encrypted_on_their_own():
+    """As programs without PGP/MIME send them, armored or not."""
+    with desk() as d:
+        d.trust(d.dora)
+        d.world.learn(d.key)
+        for name, armor in (("a.pdf.pgp", []), ("b.pdf.asc", ["--armor"])):
+            cipher = d.world.ring.gpg("-e", *armor, "-r", ADA, "-s", "-u",
+                                      d.dora.fingerprint, stdin=b"of " +
+                                      name.encode()).stdout
+            mail = email.message.EmailMessage(policy=email.policy.SMTP)
+            mail["From"], mail["To"], mail["Subject"] = DORA, ADA, name
+            mail.set_content("See the file.\n")
+            mail.add_attachment(cipher, "application", "octet-stream",
+                                filename=name)
+            got = d.show(mail.as_bytes())
+            assert got["body"] == "See the file.\n", got
+            assert got["signature"]["parts"] == "1 of 2", got
+            assert not got["signature"]["valid"], got
+            file = got["attachments"][0]
+            assert file["name"] == name[:5], got
+            assert fetch(d, file["path"]) == b"of " + name.encode()
 
 
 def test_25_megabytes():
