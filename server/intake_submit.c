@@ -41,6 +41,7 @@ store_channel(const struct run *x, int *fd_r)
 	if (r != LL_OK)
 		return r;
 	msg_put_id(q, F_USER_ID, &x->m->author);
+	msg_put_id(q, F_MESSAGE_ID, &x->d->id);
 	msg_put_bytes(q, F_SIGN_PK, x->m->x->sign_pk, 32);
 	r = portal_store_ask(x->m->x->store, q, &reply);
 	if (r != LL_OK)

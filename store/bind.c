@@ -161,12 +161,13 @@ bind_submit(struct store *s, struct request *q)
 {
 	const uint8_t *pk = view_hash(q->v, F_SIGN_PK);
 	enum ll_result r;
-	struct id user;
+	struct id user, draft;
 	struct peer *p;
 	uint64_t good;
 	int fd;
 
-	if (pk == NULL || !view_id(q->v, F_USER_ID, &user))
+	if (pk == NULL || !view_id(q->v, F_USER_ID, &user) ||
+	    !view_id(q->v, F_MESSAGE_ID, &draft))
 		return LL_USAGE;
 	r = db_number(s->db, 0, &good, "SELECT 1 FROM users WHERE user = ?1"
 	    " AND role = ?2 AND state = ?3", "duu", &user, ROLE_STAFF,
@@ -180,6 +181,7 @@ bind_submit(struct store *s, struct request *q)
 	p->bound = true;
 	p->user = user;
 	p->user_role = ROLE_STAFF;
+	p->draft = draft;
 	memcpy(p->house_pk, pk, sizeof(p->house_pk));
 	msg_put_fd(q->reply, fd);
 	return LL_OK;

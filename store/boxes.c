@@ -322,9 +322,9 @@ object_open(struct store *s, struct request *q)
 	    " JOIN messages m ON m.message = b.message WHERE b.message = ?1"
 	    " AND b.user = ?2 AND (wrap IS NOT NULL OR self_wrap IS NOT NULL)"
 	    " AND (expires = 0 OR expires > ?3) AND NOT ?4) OR EXISTS (SELECT"
-	    " 1 FROM drafts WHERE message = ?1 AND author = ?2)", "ddiu",
-	    &message, &q->peer->user, q->now,
-	    (unsigned)(q->peer->role == PEER_SUBMIT));
+	    " 1 FROM drafts WHERE message = ?1 AND author = ?2 AND (NOT ?4 OR"
+	    " message = ?5))", "ddiud", &message, &q->peer->user, q->now,
+	    (unsigned)(q->peer->role == PEER_SUBMIT), &q->peer->draft);
 	if (r != LL_OK || mine == 0)
 		return r != LL_OK ? r : LL_NOTFOUND;
 	r = seen(s, q, &message, STATE_OPENED);

@@ -15,6 +15,9 @@ own(struct store *s, struct request *q, struct id *message_r,
 
 	if (!view_id(q->v, F_MESSAGE_ID, message_r))
 		return LL_USAGE;
+	if (q->peer->role == PEER_SUBMIT &&
+	    !id_equal(message_r, &q->peer->draft))
+		return LL_NOTFOUND;
 	r = db_number(s->db, 0, version_r, "SELECT version FROM drafts WHERE"
 	    " message = ?1 AND author = ?2 AND sent = 0", "dd", message_r,
 	    &q->peer->user);
@@ -159,9 +162,10 @@ drafts_list(struct store *s, struct request *q)
 	sqlite3_stmt *st;
 	enum ll_result r;
 
-	r = db_query(s->db, &st, COLUMNS "WHERE author = ?1 AND sent = 0"
-	    " ORDER BY time DESC, rowid DESC LIMIT 1000", "d",
-	    &q->peer->user);
+	r = db_query(s->db, &st, COLUMNS "WHERE author = ?1 AND sent = 0 AND"
+	    " (?2 IS NULL OR message = ?2) ORDER BY time DESC, rowid DESC"
+	    " LIMIT 1000", "dd", &q->peer->user, q->peer->role ==
+	    PEER_SUBMIT ? &q->peer->draft : NULL);
 	if (r != LL_OK)
 		return r;
 	while ((r = db_next(s->db, st)) == LL_OK)

@@ -50,6 +50,8 @@ struct peer {
 	uint8_t token[HASH_BYTES]; /* hash of the login it hangs on */
 	uint8_t house_pk[32];    /* PEER_SUBMIT: what its messages are signed
 	                            with */
+	struct id draft;         /* PEER_SUBMIT: of all drafts the one it has to
+	                            do with */
 	struct login login;
 	unsigned leases;         /* Argon2id runs it may be doing */
 };

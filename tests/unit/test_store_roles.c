@@ -106,6 +106,7 @@ submitter(struct chan *intake, const struct kit_user *u)
 	struct chan *c;
 
 	msg_put_id(m, F_USER_ID, &u->id);
+	msg_put_id(m, F_MESSAGE_ID, &u->id);
 	msg_put_bytes(m, F_SIGN_PK, u->seal_pk, 32);
 	assert_int_equal(kit_ask(intake, m, &reply), LL_OK);
 	assert_int_equal(chan_create(msg_take_fd(reply, 0), &c), LL_OK);

@@ -18,6 +18,7 @@
 static struct kit kit;
 static struct kit_user ada, bob, root;
 static struct chan *intake, *submit;
+static struct id handed;         /* the draft its channels are for */
 
 /* A channel that sends for a user; the house signs with 0x99... */
 static enum ll_result
@@ -31,6 +32,7 @@ channel_for(const struct id *user, struct chan **c_r)
 	memset(pk, 0x99, sizeof(pk));
 	if (user != NULL)
 		msg_put_id(m, F_USER_ID, user);
+	msg_put_id(m, F_MESSAGE_ID, &handed);
 	msg_put_bytes(m, F_SIGN_PK, pk, sizeof(pk));
 	r = kit_ask(intake, m, &reply);
 	if (r == LL_OK)
@@ -51,6 +53,7 @@ set_up(void **state)
 	kit_user(&kit, "root", ROLE_ADMIN, &root);
 	kit_login(&kit, &ada);
 	kit_login(&kit, &bob);
+	id_random(&handed);
 	intake = kit_channel(&kit, PEER_INTAKE);
 	assert_int_equal(channel_for(&ada.id, &submit), LL_OK);
 	return 0;
@@ -281,6 +284,46 @@ nothing_received(void **state)
 	chan_destroy(c);
 }
 
+static enum ll_result
+ask_draft(struct chan *c, enum op op, const struct id *id)
+{
+	struct msg *m = kit_request(op);
+
+	msg_put_id(m, F_MESSAGE_ID, id);
+	if (op == OP_DRAFT_PUT) {
+		msg_put_bytes(m, F_WRAP, "wrap", 4);
+		msg_put_bytes(m, F_DRAFT, "text", 4);
+		msg_put_u64(m, F_GENERATION, 1);
+	}
+	return kit_ask(c, m, NULL);
+}
+
+/* Of the user's drafts it sees and removes only the one it is there for. */
+static void
+one_draft_only(void **state)
+{
+	struct tlv_view row;
+	struct id other;
+	struct msg *m;
+	size_t at = 0;
+
+	(void)state;
+	id_random(&other);
+	assert_int_equal(ask_draft(ada.worker, OP_DRAFT_PUT, &other), LL_OK);
+	assert_int_equal(ask_draft(submit, OP_DRAFT_GET, &other),
+	    LL_NOTFOUND);
+	assert_int_equal(ask_draft(submit, OP_DRAFT_DELETE, &other),
+	    LL_NOTFOUND);
+	assert_int_equal(kit_ask(submit, kit_request(OP_DRAFT_LIST), &m),
+	    LL_OK);
+	assert_false(view_nest(msg_view(m), F_ROW, &at, &row));
+	msg_destroy(m);
+	assert_int_equal(ask_draft(ada.worker, OP_DRAFT_GET, &other), LL_OK);
+	assert_int_equal(ask_draft(ada.worker, OP_DRAFT_PUT, &handed), LL_OK);
+	assert_int_equal(ask_draft(submit, OP_DRAFT_GET, &handed), LL_OK);
+	assert_int_equal(ask_draft(submit, OP_DRAFT_DELETE, &handed), LL_OK);
+}
+
 int
 main(void)
 {
@@ -290,6 +333,7 @@ main(void)
 		cmocka_unit_test(keys_and_certificates),
 		cmocka_unit_test(no_word_of_the_users),
 		cmocka_unit_test(nothing_received),
+		cmocka_unit_test(one_draft_only),
 	};
 
 	if (secret_setup(65536) != LL_OK)
