@@ -393,16 +393,23 @@ def test_no_other_subsystem():
 
 
 def test_a_dropped_line_hangs_up_the_workers():
-    with house(tui="trap 'echo gone >>$0.hup; exit' HUP; "
+    with house(tui="trap 'echo gone >>$0.hup; exit' HUP; echo here >>$0.in; "
                "while :; do sleep 0.1; done", sandbox=False) as h:
         path = os.path.join(h.dir, "letterlock-tui.hup")
+
+        def both():
+            try:
+                with open(path[:-3] + "in") as f:
+                    return f.read() == "here\n" * 2
+            except FileNotFoundError:
+                return False
         t = login(h)
         for pty in (True, False):
             c = t.open_session()
             if pty:
                 c.get_pty("xterm")
             c.exec_command("x")
-        time.sleep(0.3)
+        ll.until(both, 20, "both workers")
         # no goodbye: the way a network dies
         t.sock.close()
         assert h.pairs[-1].status() == (0, 0)
