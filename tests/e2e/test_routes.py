@@ -1,6 +1,7 @@
 """The sender's side of the mail routes: keys added, plans made, one message
 sent by several routes at once and opened by the programs of who gets it."""
 # limit: 300
+import base64
 import hashlib
 import json
 import os
@@ -117,6 +118,13 @@ def test_openpgp_message_is_opened_by_gpg():
         assert got.good, got.said
         assert got.mail["Subject"] == "Quarterly figures", got.raw[:400]
         assert got.text() == "First line\nlast line\n"
+
+        # who has only this mail has the sender's key with it
+        keydata = outer["Autocrypt"].split("keydata=")[1]
+        keydata = base64.b64decode("".join(keydata.split()), validate=True)
+        assert keydata != exported
+        got = dora.open(raw, "gpg", [keydata])
+        assert got.good and got.text() == "First line\nlast line\n", got.said
 
         row = states(ada, sent["id"], "dora@out.example", "relayed")
         detail = [e["detail"] for e in row["events"]
