@@ -17,6 +17,7 @@
 #define TLS_MAX_SECS 31557600    /* RFC 8461's bound on max_age */
 #define WANTED_MAX 5000          /* of all users together */
 #define LEASE_ROWS 64
+#define SEEN_WORDS_MAX 400
 #define REPLY_BYTES (1024 * 1024)
 
 unsigned
@@ -105,6 +106,33 @@ finding_why(struct store *s, const char *address, uint64_t now, char *words,
 			at += (size_t)snprintf(words + at, room - at,
 			    "; %s: %.120s", whats[db_u64(st, 0)],
 			    db_text(st, 1));
+	return r == LL_EOF ? LL_OK : r;
+}
+
+enum ll_result
+finding_refused(struct store *s, const struct id *user, const char *address,
+    char *words, size_t room)
+{
+	sqlite3_stmt *st;
+	enum ll_result r;
+	size_t at = 0;
+
+	words[0] = '\0';
+	r = db_query(s->db, &st, "SELECT n.lookup, n.words FROM findings_seen"
+	    " n JOIN findings f ON f.lookup = n.lookup AND f.subject ="
+	    " n.subject WHERE n.user = ?1 AND n.lookup IN (1, 2) AND n.subject"
+	    " = lower(?2) AND n.words <> '' AND f.state = ?3 ORDER BY"
+	    " n.lookup", "dtu", user, address, FIND_FOUND);
+	if (r != LL_OK)
+		return r;
+	while ((r = db_next(s->db, st)) == LL_OK)
+		if (at < room)
+			at += (size_t)snprintf(words + at, room - at, "%sA key "
+			    "was found %s but cannot be used: %.300s",
+			    at > 0 ? " " : "", db_u64(st, 0) == LOOKUP_WKD ?
+			    "at their domain" : "on the keyserver",
+			    db_text(st, 1));
+	db_end(st);
 	return r == LL_EOF ? LL_OK : r;
 }
 
@@ -260,10 +288,11 @@ enum ll_result
 finding_seen(struct store *s, struct request *q)
 {
 	const uint8_t *hash = view_hash(q->v, F_HASH);
+	const char *words = view_text(q->v, F_WORDS);
 	uint64_t there;
 	enum ll_result r;
 
-	if (hash == NULL)
+	if (hash == NULL || strlen(words) > SEEN_WORDS_MAX)
 		return LL_USAGE;
 	r = db_number(s->db, 0, &there, "SELECT 1 FROM findings WHERE lookup ="
 	    " ?1 AND subject = lower(?2)", "it", view_u64(q->v, F_LOOKUP),
@@ -273,9 +302,11 @@ finding_seen(struct store *s, struct request *q)
 	if (r != LL_OK)
 		return r;
 	return db_run(s->db, "INSERT INTO findings_seen (user, lookup,"
-	    " subject, hash) VALUES (?1, ?2, lower(?3), ?4) ON CONFLICT DO"
-	    " UPDATE SET hash = excluded.hash", "dith", &q->peer->user,
-	    view_u64(q->v, F_LOOKUP), view_text(q->v, F_ADDRESS), hash);
+	    " subject, hash, words) VALUES (?1, ?2, lower(?3), ?4, ?5) ON"
+	    " CONFLICT DO UPDATE SET hash = excluded.hash, words ="
+	    " excluded.words", "ditht", &q->peer->user,
+	    view_u64(q->v, F_LOOKUP), view_text(q->v, F_ADDRESS), hash,
+	    words);
 }
 
 /* --- FIND_LEASE --- */

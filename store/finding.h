@@ -28,6 +28,11 @@ LL_MUST enum ll_result finding_under_way(struct store *s,
  * no key was found. */
 LL_MUST enum ll_result finding_why(struct store *s, const char *address,
     uint64_t now, char *words, size_t room);
+/* A warning that keys were found for an address, and why this user can use none
+ * of them; "" when there is nothing to say.  Words of a worker: to be cleaned
+ * before they are shown. */
+LL_MUST enum ll_result finding_refused(struct store *s, const struct id *user,
+    const char *address, char *words, size_t room);
 /* The bits 1 << enum lookup that the words of key_search and the address of a
  * keyserver stand for. */
 unsigned finding_search(const char *words, const char *keyserver);

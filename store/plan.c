@@ -331,6 +331,24 @@ evidence_of(enum route route)
 	}
 }
 
+/* What the sender should know before it goes: of keys that changed, and of
+ * keys that were found in vain. */
+static enum ll_result
+put_words(struct store *s, struct request *q, const struct plan_line *l)
+{
+	char found[700] = "", words[sizeof l->words + sizeof found + 1];
+	enum ll_result r = LL_OK;
+
+	if (s->search != 0 && l->route != ROUTE_INTERNAL && l->key_count == 0)
+		r = finding_refused(s, &q->peer->user, l->address, found,
+		    sizeof(found));
+	(void)snprintf(words, sizeof(words), "%s%s%s", l->words,
+	    l->words[0] != '\0' && found[0] != '\0' ? " " : "", found);
+	if (r == LL_OK && words[0] != '\0')
+		msg_put_text(q->reply, F_WORDS, words);
+	return r;
+}
+
 static enum ll_result
 put_line(struct store *s, struct request *q, const struct plan *p,
     const struct plan_line *l)
@@ -367,8 +385,8 @@ put_line(struct store *s, struct request *q, const struct plan *p,
 	msg_put_text(m, F_EVIDENCE, evidence_of(l->route));
 	put_keys(m, p, l);
 	put_others(m, l);
-	if (l->words[0] != '\0')
-		msg_put_text(m, F_WORDS, l->words);
+	if (r == LL_OK)
+		r = put_words(s, q, l);
 	msg_end(m);
 	return r;
 }

@@ -270,10 +270,15 @@ static const char routes[] =
 "CREATE INDEX deliveries_mail ON deliveries (mail_id) WHERE mail_id IS NOT"
 "  NULL;";
 
+/* Why nothing that was found can be used, "": something can. */
+static const char refused_keys[] =
+"ALTER TABLE findings_seen ADD COLUMN words TEXT NOT NULL DEFAULT '';";
+
 /* Step n brings version n to n + 1. */
 static const char *const steps[SCHEMA_VERSION][4] = {
 	{ accounts, messages, ways, NULL },
 	{ routes, NULL },
+	{ refused_keys, NULL },
 };
 
 static enum ll_result

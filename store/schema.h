@@ -6,7 +6,7 @@
 
 #include "store/db.h"
 
-#define SCHEMA_VERSION 2
+#define SCHEMA_VERSION 3
 
 /* Brings the database to SCHEMA_VERSION, one transaction a step.  A database
  * that has content is copied first, next to itself, as PATH.before-N (N: the

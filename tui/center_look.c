@@ -33,9 +33,22 @@ ask_findings(struct center *c, const struct center_plan *p,
 	return LL_NOTFOUND;
 }
 
+/* Why none of the keys that were found can be used. */
+static const char *
+refusal(const struct inspection *found, enum ll_result r)
+{
+	size_t i;
+
+	for (i = 0; i < found->count; i++)
+		if (*found->keys[i].words)
+			return found->keys[i].words;
+	return *found->words ? found->words : ll_result_text(r);
+}
+
+/* words: why nothing in it can be used, "": something can. */
 static enum ll_result
 tell_seen(struct center *c, struct tlv_view row, const uint8_t *data,
-    size_t len)
+    size_t len, const char *words)
 {
 	uint8_t hash[HASH_BYTES];
 	struct msg *m;
@@ -48,6 +61,8 @@ tell_seen(struct center *c, struct tlv_view row, const uint8_t *data,
 	msg_put_text(m, F_ADDRESS, view_text(row, F_ADDRESS));
 	msg_put_u64(m, F_LOOKUP, view_u64(row, F_LOOKUP));
 	msg_put_bytes(m, F_HASH, hash, sizeof hash);
+	if (*words)
+		msg_put_text(m, F_WORDS, words);
 	return desk_ask(c->desk, m, NULL);
 }
 
@@ -62,7 +77,7 @@ keep_finding(struct center *c, struct tlv_view row,
 	struct inspection found;
 	const uint8_t *data;
 	size_t len = 0;
-	enum ll_result r;
+	enum ll_result r, kept;
 
 	data = view_bytes(row, F_DATA, &len);
 	if (!data || !len || !*address)
@@ -72,9 +87,14 @@ keep_finding(struct center *c, struct tlv_view row,
 		inspect_finish(&found);
 		return r;
 	}
-	r = keyring_add(c->desk, address, &found, source, NULL);
+	kept = keyring_add(c->desk, address, &found, source, NULL);
+	if (kept == LL_OK || kept == LL_NOTFOUND)
+		r = tell_seen(c, row, data, len, kept ? refusal(&found, r) :
+		    "");
+	else
+		r = kept;
 	inspect_finish(&found);
-	return r && r != LL_NOTFOUND ? r : tell_seen(c, row, data, len);
+	return r;
 }
 
 static enum ll_result

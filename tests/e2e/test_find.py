@@ -44,10 +44,10 @@ class World:
         self.dns.__exit__(kind, value, trace)
         self.ca.__exit__()
 
-    def person(self, address, family="ed25519"):
+    def person(self, address, family="ed25519", **more):
         """Somebody with a key; each in a ring of their own."""
         self.rings.append(keykit.Pgp())
-        return self.rings[-1].person(address, family)
+        return self.rings[-1].person(address, family, **more)
 
     def domain(self, name, *hosts, signed=True):
         """The zone; hosts ("@" itself) lead to the web server."""
@@ -231,6 +231,52 @@ def test_foreign_user_ids():
         assert key["fingerprint"].lower() == carol.fingerprint.lower(), key
         assert not keys_of(ada, "dora@adv.example")
         assert not keys_of(ada, "mallory@else.example")
+
+
+def test_what_was_found_and_is_of_no_use_is_told():
+    """No key, and a key that cannot be used, are two things."""
+    with World() as w:
+        good = w.person("gil@adv.example")
+        weak = w.person("dora@adv.example", "rsa1024")
+        foreign = w.person("mallory@else.example")
+        over = w.person("erin@adv.example", expire="seconds=3")
+        w.domain("adv.example", "openpgpkey")
+        w.put("gil@adv.example", good.public + foreign.public)
+        w.put("dora@adv.example", weak.public)
+        w.put("carol@adv.example", foreign.public)
+        w.put("erin@adv.example", over.public)
+        why = {"dora@adv.example": "too weak",
+               "erin@adv.example": "It has expired",
+               "carol@adv.example": "None of its user ids has that address",
+               "gil@adv.example": ""}
+        ada = w.start()
+        time.sleep(3)
+        for n in range(2):           # also when it has been looked at before
+            rows = plan(ada, *why, "none@adv.example")
+            assert rows["gil@adv.example"]["route"] == "openpgp", rows
+            for address, words in why.items():
+                warning = rows[address]["warning"]
+                assert words in warning, (n, address, rows[address])
+                assert bool(words) == ("A key was found at their domain but "
+                                       "cannot be used: " in warning), warning
+            assert rows["none@adv.example"]["warning"] == "", rows
+        told = ada.ssh("plan --to dora@adv.example").out
+        assert "WARNING: A key was found at their domain but cannot be " \
+            "used: Its encryption key is too weak" in told, told
+        with ada.screen() as screen:
+            screen.wait("Inbox:")
+            screen.send("c").wait("Subject:")
+            screen.send("dora@adv.example\t\tHi\tText.")
+            screen.send("\x18").wait("Plan for 1 recipient")
+            screen.wait("A key was found at their domain but cannot")
+        # a good one in its place, and nothing is said any more
+        w.put("dora@adv.example", w.person("dora@adv.example").public)
+        older(w.house, 90000)
+        ada.login()
+        row = ll.until(lambda: next((
+            r for r in plan(ada, "dora@adv.example").values()
+            if r["route"] == "openpgp"), None), 20, "the good key")
+        assert row["warning"] == "", row
 
 
 def test_private_addresses():
