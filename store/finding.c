@@ -160,20 +160,35 @@ struct round {
 	bool begun, refused;
 };
 
+/* Whether an address was looked for before: then a refusal to do so once more
+ * is nothing to tell. */
+static enum ll_result
+is_known(struct store *s, const char *address, bool *known_r)
+{
+	uint64_t n;
+	enum ll_result r;
+
+	r = db_number(s->db, 0, &n, "SELECT count(*) FROM findings WHERE"
+	    " lookup IN (1, 2) AND subject = ?1", "t", address);
+	*known_r = r == LL_OK && n > 0;
+	return r;
+}
+
 static enum ll_result
 begin(struct store *s, struct request *q, const char *address,
     struct round *o)
 {
 	enum ll_result r = LL_OK;
-	bool begun = false;
+	bool begun = false, known;
 	int l;
 
 	if (s->search == 0)
 		return LL_OK;
 	if (o->wanted >= WANTED_MAX ||
 	    !board_may_ask(s, &q->peer->user, q->now)) {
-		o->refused = true;
-		return LL_OK;
+		r = is_known(s, address, &known);
+		o->refused |= r == LL_OK && !known;
+		return r;
 	}
 	for (l = LOOKUP_WKD; r == LL_OK && l <= LOOKUP_TLS; l++)
 		if (s->search & (1u << l))
@@ -275,8 +290,9 @@ finding_list(struct store *s, struct request *q)
 	}
 	msg_put_u64(q->reply, F_COUNT, o.count);
 	if (o.refused)
-		msg_put_text(q->reply, F_WORDS, "Too many new addresses: keys "
-		    "of some are not looked for yet.");
+		msg_put_text(q->reply, F_WORDS, "You asked for many new "
+		    "addresses: keys of some of them are not looked for yet. "
+		    "Plan again in an hour.");
 	if (r == LL_OK && o.begun)
 		tell_relay(s);
 	return r;

@@ -244,6 +244,7 @@ struct center_plan {
 	struct center_planned *rows; size_t count;
 	enum msg_class class;        /* planned for */
 	size_t looking;              /* lookups of keys still under way */
+	char *warning;               /* about all of it; NULL for none */
 	uint8_t hash[HASH_BYTES];    /* to be shown and held to */
 	uint64_t queue_day;
 	uint8_t queue_pk[KEY_BYTES];

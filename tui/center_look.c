@@ -2,9 +2,11 @@
  * center_look.c - keys that were found for people outside: inspected, kept,
  * and the plan made with them.
  */
+#include <stdlib.h>
 #include <string.h>
 #include <sodium.h>
 
+#include "keys/clean.h"
 #include "store/keyring.h"
 #include "store/loop.h"
 #include "tui/center_part.h"
@@ -116,10 +118,23 @@ keep_findings(struct center *c, const struct msg *reply, bool *news)
 	return r;
 }
 
+/* What the store says of the whole: that not all was begun. */
+static enum ll_result
+keep_words(const struct msg *reply, char **words)
+{
+	const char *said = view_text(msg_view(reply), F_WORDS);
+
+	if (!*said)
+		return LL_OK;
+	free(*words);
+	*words = NULL;
+	return center_clean(said, CLEAN_LINE, words);
+}
+
 /* One look; *left_r lookups go on. */
 static enum ll_result
 look(struct center *c, const struct center_plan *p, bool *news,
-    size_t *left_r)
+    size_t *left_r, char **words)
 {
 	struct msg *reply;
 	enum ll_result r;
@@ -129,7 +144,9 @@ look(struct center *c, const struct center_plan *p, bool *news,
 	if (r)
 		return r;
 	*left_r = (size_t)view_u64(msg_view(reply), F_COUNT);
-	r = keep_findings(c, reply, news);
+	r = keep_words(reply, words);
+	if (r == LL_OK)
+		r = keep_findings(c, reply, news);
 	msg_destroy(reply);
 	return r;
 }
@@ -141,6 +158,7 @@ center_plan_look(struct center *c, const struct draft *d, int wait_ms,
 	uint64_t now = loop_now_ms(), until = now + (uint64_t)wait_ms;
 	struct desk_event e;
 	size_t left = 0;
+	char *words = NULL;
 	bool news = false;
 	enum ll_result r;
 
@@ -149,7 +167,7 @@ center_plan_look(struct center *c, const struct draft *d, int wait_ms,
 		return r;
 	/* Without findings the plan is as good as it gets: that they could
 	 * not be had holds up nobody. */
-	while (look(c, p_r, &news, &left) == LL_OK && left > 0) {
+	while (look(c, p_r, &news, &left, &words) == LL_OK && left > 0) {
 		now = loop_now_ms();
 		if (now >= until || desk_await(c->desk, DESK_FOUND,
 		    (int)(until - now), &e))
@@ -160,6 +178,11 @@ center_plan_look(struct center *c, const struct draft *d, int wait_ms,
 		center_plan_finish(p_r);
 		r = center_plan(c, d, p_r);
 	}
-	p_r->looking = r ? 0 : left;
-	return r;
+	if (r) {
+		free(words);
+		return r;
+	}
+	p_r->looking = left;
+	p_r->warning = words;
+	return LL_OK;
 }

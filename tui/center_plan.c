@@ -19,6 +19,7 @@ center_plan_finish(struct center_plan *p)
 		free(p->rows[i].pair_box);
 	}
 	free(p->rows);
+	free(p->warning);
 	memset(p, 0, sizeof *p);
 }
 

@@ -54,9 +54,9 @@ plan_json(const struct center_plan *p)
 			json_decref(list);
 			return NULL;
 		}
-	return json_pack("{s:s,s:o,s:s,s:I}", "hash", hash, "recipients",
+	return json_pack("{s:s,s:o,s:s,s:I,s:s}", "hash", hash, "recipients",
 	    list, "class", class_name(p->class), "looking",
-	    (json_int_t)p->looking);
+	    (json_int_t)p->looking, "warning", p->warning ? p->warning : "");
 }
 
 static void
@@ -112,6 +112,8 @@ exec_print_plan(FILE *out, const struct center_plan *p)
 		(void)fprintf(out, "class: %s\n", class_name(p->class));
 	for (i = 0; i < p->count; i++)
 		print_row(out, &p->rows[i]);
+	if (p->warning)
+		(void)fprintf(out, "WARNING: %s\n", p->warning);
 	if (p->looking)
 		(void)fprintf(out, "still looking for keys: a later plan may "
 		    "know more\n");

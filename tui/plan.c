@@ -62,6 +62,9 @@ add_warnings(struct plan *s)
 	if (s->p.class > CLASS_NORMAL)
 		lines_add(&s->lines, LINES_NONE, 0, PAINT_BOLD, "%s",
 		    center_class_sentence(s->p.class));
+	if (s->p.warning)
+		lines_add(&s->lines, LINES_NONE, 0, PAINT_WARN, "%s",
+		    s->p.warning);
 	if (s->p.looking)
 		lines_add(&s->lines, LINES_NONE, 0, PAINT_PLAIN, "Looking for "
 		    "keys ... the plan will show what comes.");

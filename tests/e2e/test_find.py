@@ -279,6 +279,30 @@ def test_what_was_found_and_is_of_no_use_is_told():
         assert row["warning"] == "", row
 
 
+def test_the_limit_of_lookups_is_told():
+    """One user's 200 new addresses an hour: who plans more is told, once."""
+    with World() as w:
+        w.domain("adv.example", "openpgpkey")
+        ada = w.start()
+        to = [f"u{n}@adv.example" for n in range(203)]
+        words = "plan " + " ".join("--to " + a for a in to[:150])
+        assert ada.verb(words)["warning"] == ""
+        words = "plan " + " ".join("--to " + a for a in to[150:])
+        warning = ada.verb(words)["warning"]
+        assert "not looked for yet" in warning, warning
+        told = ada.ssh(words).out
+        assert told.count(warning) == 1, told
+        with ada.screen() as screen:
+            screen.wait("Inbox:")
+            screen.send("c").wait("Subject:")
+            screen.send("u202@adv.example\t\tHi\tText.")
+            screen.send("\x18").wait("Plan for 1 recipient")
+            screen.wait("not looked for yet")
+        # what is known already is not spoken of
+        words = "plan " + " ".join("--to " + a for a in to[:50])
+        assert ada.verb(words)["warning"] == ""
+
+
 def test_private_addresses():
     with World(find_networks="") as w:
         carol = w.person("carol@adv.example")
