@@ -57,15 +57,30 @@ format_of(const struct center_planned *row)
 	return row->key_count ? row->keys[0].format : PARSE_PLAIN;
 }
 
-static bool
-any_mail(const struct center_plan *p)
+static const struct center_planned *
+first_mail(const struct center_plan *p)
 {
 	size_t i;
 
 	for (i = 0; i < p->count; i++)
 		if (center_has_mail(&p->rows[i]))
-			return true;
-	return false;
+			return &p->rows[i];
+	return NULL;
+}
+
+bool
+center_mail_is_large(const struct draft *d, const char *address,
+    char words[CENTER_LARGE])
+{
+	uint64_t all = strlen(d->body);
+	size_t i;
+
+	for (i = 0; i < d->attachment_count; i++)
+		all += d->attachments[i].plain_bytes;
+	(void)snprintf(words, CENTER_LARGE, "The message is larger than %u "
+	    "MB, the most for a mail: send a link (--via %s=portal-muc).",
+	    PARSE_DATA_MAX >> 20, address);
+	return all > PARSE_DATA_MAX;
 }
 
 /* --- keys --- */
@@ -446,12 +461,16 @@ center_mails_make(struct center *c, const struct draft *d,
     uint64_t date, struct center_mails *m_r)
 {
 	struct mailing s = { .c = c, .d = d, .p = p, .o = o };
+	const struct center_planned *first = first_mail(p);
+	char large[CENTER_LARGE];
 	size_t i;
 	enum ll_result r;
 
 	memset(m_r, 0, sizeof *m_r);
-	if (!any_mail(p))
+	if (!first)
 		return LL_OK;
+	if (center_mail_is_large(d, first->address, large))
+		return center_fail(c, LL_TOOBIG, large);
 	tlv_out_init(&s.authorities, 1);
 	r = gather(&s);
 	if (r == LL_OK)

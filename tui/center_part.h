@@ -104,8 +104,14 @@ struct center_mails {
 	char id[OUTMAIL_ID];         /* Message-ID of them all */
 };
 
+#define CENTER_LARGE 500
+
 /* Whether this recipient gets a mail of ours, not a notification. */
 bool center_has_mail(const struct center_planned *row);
+/* Whether d's text and attachments are more than one mail may hold; an address
+ * that d goes to is told so, and of the way there is, by words. */
+bool center_mail_is_large(const struct draft *d, const char *address,
+    char words[CENTER_LARGE]);
 /* Seals d as mail for every recipient of p that gets one; none: LL_OK with
  * nothing made.  LL_CONFLICT with words when a key may not be used any more. */
 LL_MUST enum ll_result center_mails_make(struct center *c,

@@ -111,6 +111,27 @@ read_planned(struct tlv_view v, struct center_planned *row)
 	return r ? r : read_words(v, row);
 }
 
+/* Said before it is sealed in vain. */
+static enum ll_result
+warn_of_size(const struct draft *d, struct center_planned *row)
+{
+	char large[CENTER_LARGE], *both;
+	size_t room;
+
+	if (!center_has_mail(row) ||
+	    !center_mail_is_large(d, row->address, large))
+		return LL_OK;
+	room = strlen(row->warning) + sizeof large + 2;
+	both = malloc(room);
+	if (!both)
+		return LL_NOMEM;
+	(void)snprintf(both, room, "%s%s%s", row->warning,
+	    *row->warning ? " " : "", large);
+	free(row->warning);
+	row->warning = both;
+	return LL_OK;
+}
+
 static enum ll_result
 read_plan(const struct msg *reply, const struct draft *d, size_t most,
     struct center_plan *p)
@@ -137,6 +158,8 @@ read_plan(const struct msg *reply, const struct draft *d, size_t most,
 		if (p->count == most)
 			return LL_PROTO;
 		r = read_planned(row, &p->rows[p->count++]);
+		if (r == LL_OK)
+			r = warn_of_size(d, &p->rows[p->count - 1]);
 		p->rows[p->count - 1].wanted = draft_wanted(d,
 		    p->rows[p->count - 1].address);
 	}

@@ -699,8 +699,30 @@ def test_what_is_too_large_for_mail_is_told():
         dora = world.person("dora@out.example")
         ada.verb("key add --for dora@out.example", dora.public)
         draft = drafted(ada, {"huge.bin": bytes(70 << 20)})
+        way = "--via dora@out.example=portal-muc"
+        words = f"plan --to dora@out.example --draft {draft}"
+        row, = ada.verb(words)["recipients"]
+        assert row["route"] == "openpgp", row
+        assert "larger than 64 MB" in row["warning"], row
+        assert way in row["warning"], row
+        row, = ada.verb(f"{words} {way}")["recipients"]
+        assert row["warning"] == "", row
+        with ada.screen() as screen:
+            screen.wait("Inbox:")
+            screen.send("\x1b").wait("Drafts")
+            screen.send("jj\r").wait("To nobody yet")
+            screen.send("\r").wait("huge.bin")
+            screen.send("dora@out.example\t\tBig\tText.")
+            screen.send("\x18").wait("Plan for 1 recipient")
+            screen.wait("larger than 64 MB")
+            screen.send("v").wait("portal-muc +.as you chose")
+            assert "larger than 64 MB" not in screen.text()
+            screen.send("v").wait("larger than 64 MB")
+            screen.send("\x1b").wait("Subject:")
         refused(ada, f"send --to dora@out.example --draft {draft} "
                 "--subject x", 1, "larger than 64 MB", "text\n")
+        refused(ada, f"send --to dora@out.example --draft {draft} "
+                "--subject x", 1, way, "text\n")
         # another way takes it
         sent = ada.verb(f"send --to dora@out.example --draft {draft} "
                         "--subject x --via dora@out.example=portal-muc",
