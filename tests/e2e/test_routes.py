@@ -386,6 +386,28 @@ def test_line_mode_keys_class_and_routes():
         assert got.good and got.text() == "by line\n", (got.said, got.text())
 
 
+def test_a_key_is_imported_by_line():
+    house, ada, bob = house_of_two()
+    with house, keykit.Smime() as world:
+        file = base64.encodebytes(
+            world.person("ada@house.example", "p256").pkcs12("p w")).decode()
+        with ada.screen(term="dumb", rows=200, cols=120) as t:
+            t.wait("Type help")
+            for password, words in (("wrong", "password"),
+                                    ("p w", "imported: key list shows it")):
+                t.line("key import")
+                t.wait("file's password")
+                t.line(password)
+                t.wait("PKCS#12 as base64")
+                for line in file.splitlines():
+                    t.line(line)
+                t.line(".")
+                t.wait(words)
+                assert password not in t.text().replace("password", "")
+        own = ada.verb("key list")["own"]
+        assert any(k["format"] == "S/MIME" and k["usable"] for k in own), own
+
+
 def certified(house, *users):
     """The organisation's CA gives these a certificate each."""
     house.admin("ca", "init")
