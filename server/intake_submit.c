@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sodium.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -278,10 +279,13 @@ run(struct intake_mail *m, const struct draft *d, const char *verb,
 	chan_destroy(x.agent);
 	if (x.io >= 0)
 		(void)close(x.io);
-	if (r == LL_OK)
+	if (r == LL_OK) {
 		*said_r = x.said;
-	else
+	} else {
+		/* it may tell codes */
+		sodium_memzero(x.said, SAID_MAX);
 		free(x.said);
+	}
 	return r;
 }
 
