@@ -118,6 +118,8 @@ worker_child(const struct session_channel *c, int agent, const char *path,
 		_exit(126);
 	if (!worker_descriptors(c, agent))
 		_exit(126);
+	/* nohup, or who started letterlockd, may have left it ignored */
+	(void)signal(SIGHUP, SIG_DFL);
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	execve(path, argv, envp);

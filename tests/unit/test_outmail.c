@@ -346,15 +346,17 @@ a_small_mail_stays_inline_and_a_big_one_is_a_blob(void **state)
 static void
 what_is_refused_gives_words_and_commits_nothing(void **state)
 {
+	static const char broke_off[] = "sealing the mail broke off: try "
+	    "again";
 	static const struct {
 		enum play play;
 		enum ll_result r;
 		const char *words;
 	} rows[] = {
 		{ PLAY_REFUSE, LL_DENIED, "A key expired." },
-		{ PLAY_MISSING, LL_PROTO, "" },
-		{ PLAY_TWICE, LL_PROTO, "" },
-		{ PLAY_END, LL_PROTO, "" },
+		{ PLAY_MISSING, LL_IO, broke_off },
+		{ PLAY_TWICE, LL_IO, broke_off },
+		{ PLAY_END, LL_IO, broke_off },
 	};
 	struct outmail_made made[OUTMAIL_FORMATS];
 	char words[OUTMAIL_WORDS];
